@@ -1,0 +1,115 @@
+"""Request bodies, read strictly: what two parsers could read differently is refused."""
+
+import json
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NoReturn
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from src.core.errors import FieldError, InvalidRequest, MalformedBody, UnsupportedMediaType
+
+MAX_DEPTH: Final = 32
+
+_JSON_TYPE = re.compile(r"application/json(?:\s*;\s*charset=\"?utf-8\"?)?\s*", re.IGNORECASE)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class StrictRoute(APIRoute):
+    """A route whose JSON body must be one well-formed document of the right type."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        if self.body_field is None:
+            return handler
+
+        async def strict_handler(request: Request) -> Response:
+            body = await request.body()
+            if body:
+                require_json(request)
+                # FastAPI calls request.json() later, which returns this when it is set.
+                request._json = parse_json(body)  # noqa: SLF001
+            return await handler(request)
+
+        return strict_handler
+
+
+def require_json(request: Request) -> None:
+    """Raises: `UnsupportedMediaType` unless the body is declared as JSON in UTF-8."""
+    if not _JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
+        raise UnsupportedMediaType
+
+
+def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """One JSON document (RFC 8259) in UTF-8, without duplicate names, NaN or deep nesting.
+
+    Raises: `MalformedBody`; `InvalidRequest` for NUL and lone surrogates inside strings.
+    """
+    try:
+        text = body.decode("utf-8")
+        _check_depth(text)
+        document = json.loads(text, object_pairs_hook=_unique_members, parse_constant=_refuse_constant,
+                              parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise MalformedBody(cause=type(error).__name__) from error
+    # Only an escape can have brought either in: raw control characters are no JSON.
+    if "\\u" in text:
+        _refuse_unstorable(document, "")
+    return document
+
+
+def _check_depth(text: str) -> None:
+    """Before parsing: the parser recurses. Brackets inside strings count too, up to the limit."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    in_string = escaped = False
+    for character in text:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == '"':
+                in_string = False
+        elif character == '"':
+            in_string = True
+        elif character in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError("nested too deep")
+        elif character in "]}":
+            depth -= 1
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member occurs twice")
+    return members
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _refuse_unstorable(value: object, pointer: str) -> None:
+    if isinstance(value, str):
+        if _UNSTORABLE.search(value):
+            raise InvalidRequest(FieldError(pointer, "NUL and lone surrogates are not accepted"))
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            _refuse_unstorable(name, pointer)
+            _refuse_unstorable(member, f"{pointer}/{name}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _refuse_unstorable(item, f"{pointer}/{index}")

@@ -1,0 +1,52 @@
+"""The Redis client: short time-outs, one retry, scripts from package data, outages as problems."""
+
+from collections.abc import Awaitable, Sequence
+from importlib.resources import files
+from typing import Any, Protocol, TypeVar
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from src.core.errors import ServiceUnavailable
+
+T = TypeVar("T")
+
+# Two attempts must fit into the second within which a client gets its 503.
+ATTEMPT_SECONDS = 0.4
+MAX_CONNECTIONS = 100
+
+
+class Script(Protocol):
+    """A Lua script that Redis runs as one atomic step."""
+
+    def __call__(self, keys: Sequence[str], args: Sequence[str | int]) -> Awaitable[Any]: ...
+
+
+def build_redis(redis_url: str) -> Redis:
+    """A client for `redis://`, `rediss://` or `unix://`. It connects with the first command."""
+    pool = BlockingConnectionPool.from_url(
+        redis_url,
+        decode_responses=True,
+        max_connections=MAX_CONNECTIONS,
+        timeout=ATTEMPT_SECONDS,
+        socket_timeout=ATTEMPT_SECONDS,
+        socket_connect_timeout=ATTEMPT_SECONDS,
+        # Every command that we send is safe to repeat (see store/lua).
+        retry=Retry(NoBackoff(), retries=1),
+    )
+    return Redis.from_pool(pool)
+
+
+def script_source(package: str, name: str) -> str:
+    """The text of a Lua script that is kept beside the code that calls it."""
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+async def reach(reply: Awaitable[T]) -> T:
+    """Await a Redis reply. Raises: `ServiceUnavailable` when Redis is away, frozen or refuses."""
+    try:
+        return await reply
+    except RedisError as error:
+        raise ServiceUnavailable(cause=f"redis: {type(error).__name__}") from error
