@@ -1,0 +1,68 @@
+"""What can fail with accounts, log-ins and refresh tokens."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from src.core.errors import Problem
+
+
+class InvalidCredentials(Problem):
+    slug = "invalid-credentials"
+    title = "Invalid credentials"
+    status = 401
+    detail = "The e-mail or the password is wrong."
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class InvalidRefreshToken(Problem):
+    slug = "invalid-refresh-token"
+    title = "Invalid refresh token"
+    status = 401
+    detail = "This refresh token is not valid (any more). Log in again."
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+class RefreshTokenReused(Problem):
+    slug = "refresh-token-reused"
+    title = "Refresh token reused"
+    status = 401
+    detail = "This refresh token was already exchanged. The session has been ended."
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+class WrongPassword(Problem):
+    slug = "wrong-password"
+    title = "Wrong password"
+    status = 403
+    detail = "The current password is wrong."
+
+
+class EmailTaken(Problem):
+    slug = "email-taken"
+    title = "E-mail taken"
+    status = 409
+    detail = "An account with this e-mail exists. Log in instead."
+
+
+class UsernameTaken(Problem):
+    slug = "username-taken"
+    title = "Username taken"
+    status = 409
+    detail = "This username belongs to somebody else. Choose another."
+
+
+class WeakPassword(Problem):
+    slug = "weak-password"
+    title = "Weak password"
+    status = 422
+    detail = "This password is not accepted; `errors` says why."
+
+
+class HashingBusy(Problem):
+    """The queue for password hashing is full."""
+
+    slug = "service-unavailable"
+    title = "Service unavailable"
+    status = 503
+    detail = "Too many log-ins at the moment. Try again in a few seconds."
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}

@@ -1,0 +1,19 @@
+"""Every Redis key of the platform, spelled here and nowhere else. See docs/redis.md.
+
+The braces are a cluster hash tag: all keys of one user live in one slot, as scripts need.
+"""
+
+from uuid import UUID
+
+
+def session(user_id: UUID, session_id: str) -> str:
+    """A session: hash `n c p r x e a k d ip` (see docs/redis.md). Expires at `x`."""
+    return f"auth:{{{user_id}}}:s:{session_id}"
+
+
+def session_index(user_id: UUID) -> str:
+    """A user's live sessions: sorted set, session id → expiry in ms. Expires with its last entry.
+
+    Membership is liveness: a session that is not in here has ended, whatever its hash says.
+    """
+    return f"auth:{{{user_id}}}:i"

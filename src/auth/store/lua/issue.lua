@@ -1,0 +1,40 @@
+-- Open a session at generation 0, or open it again with the same bytes when the command is repeated.
+--
+-- KEYS[1]  session index of the user      KEYS[2]  hash of the new session
+-- ARGV[1]  session id                     ARGV[2]  h(jti) of generation 0
+-- ARGV[3]  idle lifetime, ms              ARGV[4]  absolute lifetime, ms
+-- ARGV[5]  most live sessions of a user   ARGV[6]  device, at most 64 bytes
+-- ARGV[7]  address
+--
+-- Returns {now, expires at}, ms since the epoch, then the ids of the sessions that the cap ended.
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local now = now_ms()
+local absolute_end = now + ARGV[4]
+local expires = math.min(now + ARGV[3], absolute_end)
+local function ms(number) return string.format('%.0f', number) end
+
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ms(now))
+redis.call('ZREM', KEYS[1], ARGV[1])
+local surplus = redis.call('ZCARD', KEYS[1]) + 1 - ARGV[5]
+local ended = {}
+if surplus > 0 then
+  -- Their hashes are orphans now and expire by themselves: only declared keys are touched.
+  ended = redis.call('ZRANGE', KEYS[1], 0, surplus - 1)
+  redis.call('ZREMRANGEBYRANK', KEYS[1], 0, surplus - 1)
+end
+
+redis.call('DEL', KEYS[2])
+redis.call('HSET', KEYS[2], 'n', 0, 'c', ARGV[2], 'p', '', 'k', '',
+  'r', ms(now), 'x', ms(expires), 'e', ms(absolute_end), 'a', ms(now),
+  'd', ARGV[6], 'ip', ARGV[7])
+redis.call('PEXPIREAT', KEYS[2], ms(expires))
+redis.call('ZADD', KEYS[1], ms(expires), ARGV[1])
+local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+redis.call('PEXPIREAT', KEYS[1], ms(tonumber(last[2])))
+
+return {ms(now), ms(expires), unpack(ended)}

@@ -1,0 +1,66 @@
+-- Exchange a refresh token for its successor, or end its session. The rules, first match wins,
+-- are those of docs/adr/0002-rotation-and-grace.md; they make a repeated command harmless.
+--
+-- KEYS[1]  session index of the user      KEYS[2]  hash of the session
+-- ARGV[1]  session id                     ARGV[2]  generation presented
+-- ARGV[3]  h(jti) presented               ARGV[4]  h(jti) of its parent, '' at generation 0
+-- ARGV[5]  h(jti) of its only successor   ARGV[6]  idle lifetime, ms
+-- ARGV[7]  grace, ms; 0 is strict         ARGV[8]  recovery by idempotency key, ms
+-- ARGV[9]  h(idempotency key) or ''
+--
+-- Returns {verdict} or, for ROTATED and REPLAY, {verdict, rotated at, expires at}, ms.
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function ms(number) return string.format('%.0f', number) end
+
+local function kill(verdict)
+  redis.call('DEL', KEYS[2])
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  return {verdict}
+end
+
+local now = now_ms()
+local generation, hash, parent, successor = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local s = redis.call('HMGET', KEYS[2], 'n', 'c', 'p', 'r', 'x', 'e', 'k')
+local n, current, previous = tonumber(s[1]), s[2], s[3]
+
+-- 1. Membership in the index is liveness.
+if not n or not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return kill('ENDED') end
+if now >= tonumber(s[5]) then return kill('EXPIRED') end
+
+-- 3. The write was lost (a failover), yet we signed this token: adopt it, then rotate it by rule 2.
+if generation == n + 1 and parent == current then
+  n, current = generation, hash
+end
+
+-- 2. The current token.
+if generation == n and hash == current then
+  local expires = math.min(now + ARGV[6], tonumber(s[6]))
+  redis.call('HSET', KEYS[2], 'n', ms(n + 1), 'p', hash, 'c', successor,
+    'r', ms(now), 'x', ms(expires), 'k', ARGV[9])
+  redis.call('PEXPIREAT', KEYS[2], ms(expires))
+  redis.call('ZADD', KEYS[1], ms(expires), ARGV[1])
+  local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+  redis.call('PEXPIREAT', KEYS[1], ms(tonumber(last[2])))
+  return {'ROTATED', ms(now), ms(expires)}
+end
+
+-- 4. The token before it, soon enough or with the key of its own rotation. No write: the window
+-- never slides.
+if generation == n - 1 and hash == previous and successor == current then
+  local elapsed = math.max(0, now - tonumber(s[4]))
+  local same_key = ARGV[9] ~= '' and ARGV[9] == s[7]
+  if elapsed < tonumber(ARGV[7]) or (same_key and elapsed < tonumber(ARGV[8])) then
+    return {'REPLAY', s[4], s[5]}
+  end
+  return kill('REUSE')
+end
+
+-- 5. and 6. Late, older, from a state that was rolled back, or signed with a leaked key.
+if generation < n - 1 then return kill('REUSE') end
+if generation > n then return kill('AHEAD') end
+return kill('FORGED')

@@ -1,0 +1,140 @@
+"""Sessions in Redis: one script, and so one round trip, for each step."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from src.auth.refresh_tokens import PresentedRefreshToken
+from src.auth.store import keys
+from src.core.redis import Script, reach, script_source
+
+MAX_DEVICE_BYTES = 64
+
+
+class Verdict(StrEnum):
+    """What became of a presented refresh token; rules in lua/rotate.lua."""
+
+    ROTATED = "ROTATED"
+    REPLAY = "REPLAY"
+    ENDED = "ENDED"
+    EXPIRED = "EXPIRED"
+    REUSE = "REUSE"
+    AHEAD = "AHEAD"
+    FORGED = "FORGED"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long sessions and spent tokens live, and how many sessions a user may have."""
+
+    idle: timedelta
+    absolute: timedelta
+    grace: timedelta
+    recovery: timedelta
+    sessions_per_user: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session as opened; times in ms since the epoch, by Redis's clock."""
+
+    issued_at_ms: int
+    expires_at_ms: int
+    ended_by_cap: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """The outcome of a refresh; times (ms) only for ROTATED and REPLAY, else 0."""
+
+    verdict: Verdict
+    issued_at_ms: int = 0
+    expires_at_ms: int = 0
+
+    @property
+    def granted(self) -> bool:
+        return self.verdict in (Verdict.ROTATED, Verdict.REPLAY)
+
+
+class SessionStore:
+    """Live sessions. Every method raises `ServiceUnavailable` when Redis is away.
+
+    Every command is safe to repeat, so a lost answer costs nothing.
+    """
+
+    def __init__(self, redis: Redis, lifetimes: Lifetimes) -> None:
+        self._redis = redis
+        self._lifetimes = lifetimes
+        self._issue = _script(redis, "issue.lua")
+        self._rotate = _script(redis, "rotate.lua")
+        self._end = _script(redis, "end.lua")
+
+    async def issue(
+        self, *, user_id: UUID, session_id: str, jti_hash: str, device: str, address: str,
+    ) -> Opened:
+        """Open a session at generation 0; beyond the cap the user's oldest sessions end."""
+        lifetimes = self._lifetimes
+        now, expires, *ended = await reach(
+            self._issue(
+                _keys(user_id, session_id),
+                [
+                    session_id,
+                    jti_hash,
+                    _milliseconds(lifetimes.idle),
+                    _milliseconds(lifetimes.absolute),
+                    lifetimes.sessions_per_user,
+                    _shortened(device),
+                    address,
+                ],
+            ),
+        )
+        return Opened(int(now), int(expires), tuple(ended))
+
+    async def rotate(self, presented: PresentedRefreshToken, *, key_hash: str) -> Rotation:
+        """Exchange a token for its successor, by the rules of lua/rotate.lua."""
+        link, lifetimes = presented.link, self._lifetimes
+        verdict, *times = await reach(
+            self._rotate(
+                _keys(link.user_id, link.session_id),
+                [
+                    link.session_id,
+                    link.generation,
+                    link.jti_hash,
+                    link.parent_hash,
+                    presented.successor.jti_hash,
+                    _milliseconds(lifetimes.idle),
+                    _milliseconds(lifetimes.grace),
+                    _milliseconds(lifetimes.recovery),
+                    key_hash,
+                ],
+            ),
+        )
+        return Rotation(Verdict(verdict), *(int(time) for time in times))
+
+    async def end(self, *, user_id: UUID, session_id: str) -> bool:
+        """End one session; False when it had ended already."""
+        return bool(await reach(self._end(_keys(user_id, session_id), [session_id])))
+
+    async def end_all(self, *, user_id: UUID) -> None:
+        """End every session of a user. Their hashes are orphans then and expire by themselves."""
+        await reach(self._redis.unlink(keys.session_index(user_id)))
+
+
+def _script(redis: Redis, name: str) -> Script:
+    return redis.register_script(script_source("src.auth.store.lua", name))
+
+
+def _keys(user_id: UUID, session_id: str) -> list[str]:
+    return [keys.session_index(user_id), keys.session(user_id, session_id)]
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return int(duration.total_seconds() * 1000)
+
+
+def _shortened(device: str) -> str:
+    """At most 64 bytes, so that the hash keeps its compact encoding."""
+    return device.encode()[:MAX_DEVICE_BYTES].decode(errors="ignore")
