@@ -6,6 +6,13 @@ from typing import ClassVar
 from src.core.errors import Problem
 
 
+class InvalidTokenMode(Problem):
+    slug = "invalid-token-mode"
+    title = "Invalid token mode"
+    status = 400
+    detail = "X-Token-Mode takes `body` only: the refresh token travels in the JSON body."
+
+
 class InvalidCredentials(Problem):
     slug = "invalid-credentials"
     title = "Invalid credentials"

@@ -37,4 +37,6 @@ redis.call('ZADD', KEYS[1], ms(expires), ARGV[1])
 local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 redis.call('PEXPIREAT', KEYS[1], ms(tonumber(last[2])))
 
-return {ms(now), ms(expires), unpack(ended)}
+local reply = {ms(now), ms(expires)}
+for _, id in ipairs(ended) do reply[#reply + 1] = id end
+return reply

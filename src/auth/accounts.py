@@ -1,0 +1,145 @@
+"""Accounts: sign up, profile, change of password."""
+
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from src.auth.emails import Email, parse_email
+from src.auth.errors import EmailTaken, UsernameTaken, WrongPassword
+from src.auth.models import User
+from src.auth.password_policy import require_strong
+from src.auth.passwords import PasswordHasher
+from src.auth.schemas import PasswordChange, ProfileChange, SignupRequest, TokenResponse
+from src.auth.sessions import ClientInfo, Sessions
+from src.auth.store import users
+from src.core.errors import InvalidToken
+from src.core.logging import log_event
+
+
+async def create_user(
+    db: AsyncSession,
+    hasher: PasswordHasher,
+    *,
+    minimum_length: int,
+    email: str,
+    password: str,
+    username: str | None = None,
+) -> User:
+    """Add a user to the unit of work; the caller commits.
+
+    Raises: ValueError for what is no e-mail, `WeakPassword`, `EmailTaken`, `UsernameTaken`.
+    """
+    address = parse_email(email)
+    require_strong(
+        password, minimum=minimum_length, email=address.key, username=username, pointer="/password",
+    )
+    if await users.by_email_key(db, address.key):
+        raise EmailTaken
+    await db.commit()  # hands the connection back while the password is hashed
+    password_hash = await hasher.hash(password)
+    user = User(
+        email=address.display,
+        email_key=address.key,
+        username=username,
+        username_key=_username_key(username),
+        password_hash=password_hash,
+        roles=["user"],
+    )
+    db.add(user)
+    await _flush_unique(db, address)
+    return user
+
+
+class Accounts:
+    """What people do with their own account."""
+
+    def __init__(
+        self, db: AsyncSession, *, hasher: PasswordHasher, sessions: Sessions, minimum_length: int,
+    ) -> None:
+        self._db = db
+        self._hasher = hasher
+        self._sessions = sessions
+        self._minimum_length = minimum_length
+
+    async def sign_up(self, request: SignupRequest, client: ClientInfo) -> TokenResponse:
+        """A new account with its first session. Nothing is kept when Redis or SQL fails.
+
+        Raises: `WeakPassword`, `EmailTaken`, `UsernameTaken`.
+        """
+        user = await create_user(
+            self._db,
+            self._hasher,
+            minimum_length=self._minimum_length,
+            email=request.email,
+            password=request.password,
+            username=request.username,
+        )
+        # Before the commit: when Redis is away, the account is not there either.
+        response = await self._sessions.open(user, client)
+        log_event("signed-up", user_id=str(user.id), ip=client.address)
+        return response
+
+    async def profile(self, user_id: UUID) -> User:
+        """Raises: `InvalidToken` when the account is gone or disabled."""
+        user = await users.by_id(self._db, user_id)
+        if user is None or not user.is_active:
+            raise InvalidToken(cause="user is unknown or disabled")
+        return user
+
+    async def change_profile(self, user_id: UUID, change: ProfileChange) -> User:
+        """Raises: `UsernameTaken`."""
+        user = await self.profile(user_id)
+        if "username" in change.model_fields_set:
+            user.username = change.username
+            user.username_key = _username_key(change.username)
+            self._db.add(user)
+            await _flush_unique(self._db, None)
+        return user
+
+    async def change_password(
+        self, user_id: UUID, change: PasswordChange, client: ClientInfo,
+    ) -> TokenResponse:
+        """Set a new password, end every session and open a fresh one.
+
+        Raises: `WrongPassword`, `WeakPassword`.
+        """
+        user = await self.profile(user_id)
+        verified_hash = user.password_hash
+        await self._db.commit()  # hands the connection back while passwords are hashed
+        if not await self._hasher.verify(change.current_password, verified_hash):
+            log_event("password-refused", user_id=str(user_id), ip=client.address)
+            raise WrongPassword
+        require_strong(
+            change.new_password,
+            minimum=self._minimum_length,
+            email=user.email_key,
+            username=user.username,
+            pointer="/new_password",
+        )
+        new_hash = await self._hasher.hash(change.new_password)
+        # The row stays locked until the commit: a log-in that verified the old password waits here
+        # and then finds the hash changed; one that came first is ended by end_all.
+        if not await users.replace_password_hash(
+            self._db, user_id, verified_hash=verified_hash, new_hash=new_hash,
+        ):
+            raise WrongPassword(cause="the password changed in the meantime")
+        await self._sessions.end_all(user_id=user_id, cause="password-change")
+        response = await self._sessions.open(user, client)
+        log_event("password-changed", user_id=str(user_id), ip=client.address)
+        return response
+
+
+def _username_key(username: str | None) -> str | None:
+    return username.lower() if username else None
+
+
+async def _flush_unique(db: AsyncSession, email: Email | None) -> None:
+    """Raises: `EmailTaken` or `UsernameTaken` as the unique indexes decide."""
+    try:
+        await db.flush()
+    except IntegrityError as error:
+        await db.rollback()
+        if email and await users.by_email_key(db, email.key):
+            raise EmailTaken from error
+        raise UsernameTaken from error

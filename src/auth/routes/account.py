@@ -1,0 +1,68 @@
+"""Sign up, and what people see and change of their own account."""
+
+from fastapi import APIRouter, Depends
+
+from src.auth.dependencies import AccountsService, CurrentClient, require_body_mode
+from src.auth.errors import (
+    EmailTaken,
+    HashingBusy,
+    InvalidTokenMode,
+    UsernameTaken,
+    WeakPassword,
+    WrongPassword,
+)
+from src.auth.schemas import PasswordChange, Profile, ProfileChange, SignupRequest, TokenResponse
+from src.core.bodies import StrictRoute
+from src.core.errors import AuthenticationRequired, InvalidToken
+from src.core.identity import CurrentUserId
+from src.core.problem_json import documents
+
+router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
+
+
+@router.post(
+    "/signup",
+    status_code=201,
+    dependencies=[Depends(require_body_mode)],
+    responses=documents(InvalidTokenMode, EmailTaken, UsernameTaken, WeakPassword, HashingBusy),
+)
+async def sign_up(
+    body: SignupRequest, accounts: AccountsService, client: CurrentClient,
+) -> TokenResponse:
+    """Create an account and open its first session."""
+    return await accounts.sign_up(body, client)
+
+
+@router.get(
+    "/me", response_model=Profile, responses=documents(AuthenticationRequired, InvalidToken),
+)
+async def read_profile(user_id: CurrentUserId, accounts: AccountsService) -> object:
+    """The profile of the signed-in user."""
+    return await accounts.profile(user_id)
+
+
+@router.patch(
+    "/me",
+    response_model=Profile,
+    responses=documents(AuthenticationRequired, InvalidToken, UsernameTaken),
+)
+async def change_profile(
+    body: ProfileChange, user_id: CurrentUserId, accounts: AccountsService,
+) -> object:
+    """Change the username, or remove it with null."""
+    return await accounts.change_profile(user_id, body)
+
+
+@router.post(
+    "/password",
+    dependencies=[Depends(require_body_mode)],
+    responses=documents(
+        InvalidTokenMode, AuthenticationRequired, InvalidToken, WrongPassword, WeakPassword,
+        HashingBusy,
+    ),
+)
+async def change_password(
+    body: PasswordChange, user_id: CurrentUserId, accounts: AccountsService, client: CurrentClient,
+) -> TokenResponse:
+    """Change the password. Every session ends; the answer carries the tokens of a fresh one."""
+    return await accounts.change_password(user_id, body, client)

@@ -1,0 +1,121 @@
+"""Log in, refresh, log out, verify."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Request
+
+from src.auth.dependencies import (
+    CurrentClient,
+    IdempotencyKey,
+    LogInService,
+    PresentedCredentials,
+    SessionsService,
+    require_body_mode,
+)
+from src.auth.errors import (
+    HashingBusy,
+    InvalidCredentials,
+    InvalidRefreshToken,
+    InvalidTokenMode,
+    RefreshTokenReused,
+)
+from src.auth.schemas import LogoutRequest, RefreshRequest, TokenResponse, Verification
+from src.core.bodies import StrictRoute
+from src.core.db import DbSession
+from src.core.errors import (
+    AuthenticationRequired,
+    InvalidRequest,
+    InvalidToken,
+    MalformedBody,
+    ServiceUnavailable,
+    UnsupportedMediaType,
+)
+from src.core.identity import CurrentIdentity, presented_bearer_token
+from src.core.problem_json import documents
+
+router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
+
+_LOGIN_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/LoginRequest"}},
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "title": "OAuth2PasswordForm",
+                    "required": ["username", "password"],
+                    "properties": {
+                        "grant_type": {"type": "string", "const": "password"},
+                        "username": {"type": "string", "description": "the e-mail"},
+                        "password": {"type": "string", "format": "password"},
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+@router.post(
+    "/login",
+    dependencies=[Depends(require_body_mode)],
+    openapi_extra=_LOGIN_BODY,
+    responses=documents(
+        MalformedBody, InvalidTokenMode, InvalidCredentials, UnsupportedMediaType, InvalidRequest,
+        HashingBusy,
+    ),
+)
+async def log_in(
+    credentials: PresentedCredentials, perform: LogInService, client: CurrentClient,
+) -> TokenResponse:
+    """Open a session with e-mail and password, sent as JSON or as the OAuth2 password form."""
+    return await perform(credentials, client)
+
+
+@router.post(
+    "/refresh",
+    dependencies=[Depends(require_body_mode)],
+    responses=documents(
+        InvalidTokenMode, InvalidRefreshToken, RefreshTokenReused, ServiceUnavailable,
+    ),
+)
+async def refresh(
+    body: RefreshRequest,
+    sessions: SessionsService,
+    db: DbSession,
+    idempotency_key: IdempotencyKey = None,
+) -> TokenResponse:
+    """Exchange a refresh token for its successor (RFC 6749 §6).
+
+    Repeating it is safe: within the grace time, and with the same `Idempotency-Key` for longer,
+    the same successor comes back. Later a spent token ends its session.
+    """
+    return await sessions.refresh(db, body.refresh_token, idempotency_key=idempotency_key)
+
+
+@router.post(
+    "/logout",
+    status_code=204,
+    responses=documents(AuthenticationRequired, InvalidToken, ServiceUnavailable),
+)
+async def log_out(
+    request: Request, sessions: SessionsService, body: LogoutRequest | None = None,
+) -> None:
+    """End this session, named by the refresh token in the body or by the access token."""
+    await sessions.log_out(
+        refresh_token=body.refresh_token if body else None,
+        access_token=presented_bearer_token(request),
+    )
+
+
+@router.post("/verify", responses=documents(AuthenticationRequired, InvalidToken))
+async def verify(identity: CurrentIdentity) -> Verification:
+    """What the presented access token says, when it is valid."""
+    return Verification(
+        user_id=identity.user_id,
+        session_id=identity.session_id,
+        roles=list(identity.roles),
+        issued_at=identity.issued_at,
+        expires_at=identity.expires_at,
+    )

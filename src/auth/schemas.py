@@ -1,0 +1,110 @@
+"""Bodies of requests and responses of the auth routes."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+
+from src.auth.emails import parse_email
+
+_USERNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,31}")
+
+
+def _checked_email(text: str) -> str:
+    parse_email(text)
+    return text
+
+
+def _checked_username(text: str) -> str:
+    if not _USERNAME.fullmatch(text):
+        raise ValueError(
+            "Use 3 to 32 of the letters A-Z and a-z, digits, dot, underscore and hyphen, "
+            "the first a letter or a digit.",
+        )
+    return text
+
+
+EmailText = Annotated[str, AfterValidator(_checked_email), Field(examples=["ada@example.com"])]
+UsernameText = Annotated[str, AfterValidator(_checked_username), Field(examples=["ada"])]
+PasswordText = Annotated[str, Field(examples=["correct horse battery staple"])]
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+Timestamp = Annotated[
+    datetime, PlainSerializer(_rfc3339, return_type=str), Field(examples=["2026-01-31T12:00:00Z"]),
+]
+
+
+class RequestBody(BaseModel):
+    """Unknown members are refused: nobody can send `role`, `id` or `user_id`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class SignupRequest(RequestBody):
+    email: EmailText
+    password: PasswordText
+    username: UsernameText | None = None
+
+
+class LoginRequest(RequestBody):
+    """Whatever is wrong with the values, the answer is the same 401."""
+
+    email: Annotated[str, Field(examples=["ada@example.com"])]
+    password: PasswordText
+
+
+class RefreshRequest(RequestBody):
+    refresh_token: str
+
+
+class LogoutRequest(RequestBody):
+    refresh_token: str | None = None
+    scope: Literal["local"] = "local"
+
+
+class ProfileChange(RequestBody):
+    """What a person may change of their profile; null removes the username."""
+
+    username: UsernameText | None = None
+
+
+class PasswordChange(RequestBody):
+    current_password: PasswordText
+    new_password: PasswordText
+
+
+class Profile(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    email: str
+    username: str | None
+    email_verified: bool
+    roles: list[str]
+    created_at: Timestamp
+
+
+class TokenResponse(BaseModel):
+    """Tokens of a session (RFC 6749 §5.1). Lifetimes are in seconds."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the type's name
+    expires_in: int
+    refresh_expires_in: int
+    user: Profile
+
+
+class Verification(BaseModel):
+    valid: Literal[True] = True
+    user_id: UUID
+    session_id: str
+    roles: list[str]
+    issued_at: Timestamp
+    expires_at: Timestamp
