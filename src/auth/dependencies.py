@@ -11,11 +11,12 @@ from src.auth.accounts import Accounts
 from src.auth.authentication import LogIn
 from src.auth.devices import device_name
 from src.auth.errors import InvalidTokenMode
-from src.auth.schemas import LoginRequest
-from src.auth.sessions import ClientInfo, Sessions
+from src.auth.schemas import LoginRequest, LogoutRequest
+from src.auth.sessions import ClientInfo, LogoutCredential, Sessions
 from src.core.bodies import parse_json, require_json
 from src.core.db import DbSession
-from src.core.errors import FieldError, InvalidRequest, MalformedBody
+from src.core.errors import AuthenticationRequired, FieldError, InvalidRequest, MalformedBody
+from src.core.identity import presented_bearer_token
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 MOST_FORM_FIELDS: Final = 20
@@ -103,8 +104,24 @@ def _from_form(body: bytes) -> LoginRequest:
     return LoginRequest(email=fields["username"], password=fields["password"])
 
 
+async def get_logout_credential(
+    request: Request, body: LogoutRequest | None = None,
+) -> LogoutCredential:
+    """The refresh token of the body, or else the bearer token.
+
+    Raises: `AuthenticationRequired` without either, `InvalidToken`.
+    """
+    if body and body.refresh_token:
+        return LogoutCredential(refresh_token=body.refresh_token)
+    access_token = presented_bearer_token(request)
+    if access_token is None:
+        raise AuthenticationRequired
+    return LogoutCredential(access_token=access_token)
+
+
 CurrentClient = Annotated[ClientInfo, Depends(get_client_info)]
 SessionsService = Annotated[Sessions, Depends(get_sessions)]
 AccountsService = Annotated[Accounts, Depends(get_accounts)]
 LogInService = Annotated[LogIn, Depends(get_log_in)]
 PresentedCredentials = Annotated[LoginRequest, Depends(get_login_request)]
+PresentedForLogout = Annotated[LogoutCredential, Depends(get_logout_credential)]

@@ -22,7 +22,7 @@ from src.auth.schemas import Profile, TokenResponse
 from src.auth.store import users
 from src.auth.store.sessions import SessionStore, Verdict
 from src.core.clock import Clock
-from src.core.errors import AuthenticationRequired, InvalidToken
+from src.core.errors import InvalidToken
 from src.core.logging import log_event
 
 
@@ -32,6 +32,14 @@ class ClientInfo:
 
     device: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutCredential:
+    """One of the two: what names the session to end."""
+
+    refresh_token: str | None = None
+    access_token: str | None = None
 
 
 class Sessions:
@@ -103,25 +111,13 @@ class Sessions:
         if await self._store.end(user_id=user_id, session_id=session_id):
             log_event("session-ended", cause="logout", user_id=str(user_id), session_id=session_id)
 
-    async def log_out(self, *, refresh_token: str | None, access_token: str | None) -> None:
-        """End the session that the refresh token names, or else the access token.
-
-        Raises: `AuthenticationRequired` without either, `InvalidToken`.
-        """
-        if refresh_token:
-            await self.end_by_refresh_token(refresh_token)
-        else:
-            await self.end_by_access_token(access_token)
-
-    async def end_by_access_token(self, presented: str | None) -> None:
-        """Log out of an access token's session; a well-signed one of an ended session is fine.
-
-        Raises: `AuthenticationRequired` without a token, `InvalidToken`.
-        """
-        if presented is None:
-            raise AuthenticationRequired
+    async def log_out(self, credential: LogoutCredential) -> None:
+        """End the credential's session. Raises: `InvalidToken` for an access token that is none."""
+        if credential.refresh_token is not None:
+            await self.end_by_refresh_token(credential.refresh_token)
+            return
         try:
-            claims = self._access_tokens.verify(presented)
+            claims = self._access_tokens.verify(credential.access_token or "")
         except TokenRejected as verdict:
             raise InvalidToken(cause=str(verdict)) from verdict
         await self.end(user_id=claims.user_id, session_id=claims.session_id)

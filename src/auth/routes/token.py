@@ -2,13 +2,14 @@
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 
 from src.auth.dependencies import (
     CurrentClient,
     IdempotencyKey,
     LogInService,
     PresentedCredentials,
+    PresentedForLogout,
     SessionsService,
     require_body_mode,
 )
@@ -19,7 +20,7 @@ from src.auth.errors import (
     InvalidTokenMode,
     RefreshTokenReused,
 )
-from src.auth.schemas import LogoutRequest, RefreshRequest, TokenResponse, Verification
+from src.auth.schemas import RefreshRequest, TokenResponse, Verification
 from src.core.bodies import StrictRoute
 from src.core.db import DbSession
 from src.core.errors import (
@@ -30,7 +31,7 @@ from src.core.errors import (
     ServiceUnavailable,
     UnsupportedMediaType,
 )
-from src.core.identity import CurrentIdentity, presented_bearer_token
+from src.core.identity import CurrentIdentity
 from src.core.problem_json import documents
 
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
@@ -67,10 +68,10 @@ _LOGIN_BODY: Final[dict[str, Any]] = {
     ),
 )
 async def log_in(
-    credentials: PresentedCredentials, perform: LogInService, client: CurrentClient,
+    credentials: PresentedCredentials, service: LogInService, client: CurrentClient,
 ) -> TokenResponse:
     """Open a session with e-mail and password, sent as JSON or as the OAuth2 password form."""
-    return await perform(credentials, client)
+    return await service(credentials, client)
 
 
 @router.post(
@@ -99,14 +100,9 @@ async def refresh(
     status_code=204,
     responses=documents(AuthenticationRequired, InvalidToken, ServiceUnavailable),
 )
-async def log_out(
-    request: Request, sessions: SessionsService, body: LogoutRequest | None = None,
-) -> None:
+async def log_out(credential: PresentedForLogout, sessions: SessionsService) -> None:
     """End this session, named by the refresh token in the body or by the access token."""
-    await sessions.log_out(
-        refresh_token=body.refresh_token if body else None,
-        access_token=presented_bearer_token(request),
-    )
+    await sessions.log_out(credential)
 
 
 @router.post("/verify", responses=documents(AuthenticationRequired, InvalidToken))

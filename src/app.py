@@ -1,0 +1,202 @@
+"""The composition root: every part is made here and plugged into the others."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, TypedDict
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from redis.asyncio import Redis
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from src import openapi, pages
+from src.anatomy.router import router as anatomy_router
+from src.assistant.local import LocalResponder
+from src.auth.access_tokens import TOKEN_TYPE as ACCESS_TYPE
+from src.auth.access_tokens import AccessTokens
+from src.auth.authentication import ActiveUsers, TokenAuthentication
+from src.auth.key_ring import KeyRing, SigningKey
+from src.auth.passwords import PasswordHasher
+from src.auth.refresh_tokens import TOKEN_TYPE as REFRESH_TYPE
+from src.auth.refresh_tokens import RefreshTokens
+from src.auth.routes import account, token
+from src.auth.sessions import Sessions
+from src.auth.store.sessions import Lifetimes, SessionStore
+from src.chat.responder import Responder
+from src.chat.router import router as chat_router
+from src.core.clock import Clock, utc_now
+from src.core.db import SessionMaker, build_engine, build_sessionmaker
+from src.core.errors import Problem
+from src.core.identity import Authenticate
+from src.core.logging import configure_logging
+from src.core.middleware import RequestContext, RequestLimits
+from src.core.problem_json import (
+    handle_http_exception,
+    handle_problem,
+    handle_unexpected,
+    handle_validation_error,
+)
+from src.core.redis import build_redis
+from src.core.settings import Settings
+from src.health.router import router as health_router
+
+VERSION = "0.1.0"
+EXPOSED_HEADERS = ["WWW-Authenticate", "Retry-After", "X-Request-ID"]
+
+
+class State(TypedDict):
+    """What the lifespan hands to every request as `request.state`."""
+
+    settings: Settings
+    clock: Clock
+    sessionmaker: SessionMaker
+    redis: Redis
+    hasher: PasswordHasher
+    sessions: Sessions
+    authenticate: Authenticate
+    responder: Responder
+
+
+class Latchkey(FastAPI):
+    """FastAPI with its outermost layers in our order.
+
+    CORS has to wrap the handler of unhandled exceptions too: a 500 without its headers looks like
+    a CORS failure to a browser.
+    """
+
+    def __init__(self, settings: Settings, **options: Any) -> None:  # noqa: ANN401 - FastAPI's own
+        super().__init__(**options)
+        self._settings = settings
+
+    def build_middleware_stack(self) -> ASGIApp:
+        limited = RequestLimits(super().build_middleware_stack())
+        origins = [*self._settings.CORS_ORIGINS]
+        if self._settings.null_origin_allowed:
+            origins.append("null")
+        with_cors = CORSMiddleware(
+            limited,
+            allow_origins=origins,
+            allow_credentials=False,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Token-Mode"],
+            expose_headers=EXPOSED_HEADERS,
+        )
+        return RequestContext(with_cors)
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.amended(super().openapi())
+        return self.openapi_schema
+
+
+def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
+    """The application. It connects to its stores in its lifespan, not here."""
+    configure_logging(settings.LOG_LEVEL)
+    app = Latchkey(
+        settings,
+        title="Latchkey",
+        version=VERSION,
+        summary="Sign up, log in and stay logged in, safely.",
+        lifespan=_lifespan(settings, clock),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None if settings.is_production else "/openapi.json",
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    for error, handler in (
+        (Problem, handle_problem),
+        (HTTPException, handle_http_exception),
+        (RequestValidationError, handle_validation_error),
+        (Exception, handle_unexpected),
+    ):
+        app.add_exception_handler(error, handler)
+    routers = [account.router, token.router, chat_router, anatomy_router, health_router]
+    if not settings.is_production:
+        routers.append(pages.router)
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def _lifespan(
+    settings: Settings, clock: Clock,
+) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        engine = build_engine(settings.DATABASE_URL)
+        redis = build_redis(settings.REDIS_URL or "")
+        hasher = PasswordHasher(rounds=settings.BCRYPT_ROUNDS)
+        try:
+            await hasher.warm_up()
+            yield _build_state(
+                settings, clock, build_sessionmaker(engine), redis, hasher,
+            )
+        finally:
+            hasher.close()
+            await redis.aclose()
+            await engine.dispose()
+
+    return lifespan
+
+
+def _build_state(
+    settings: Settings,
+    clock: Clock,
+    sessionmaker: SessionMaker,
+    redis: Redis,
+    hasher: PasswordHasher,
+) -> State:
+    access_tokens = AccessTokens(
+        KeyRing(
+            SigningKey(secret=settings.JWT_SECRET_KEY.get_secret_value(), token_type=ACCESS_TYPE),
+        ),
+        issuer=settings.JWT_ISSUER,
+        audience=settings.JWT_AUDIENCE,
+        ttl=settings.access_ttl,
+        clock=clock,
+    )
+    refresh_tokens = RefreshTokens(
+        KeyRing(
+            SigningKey(
+                secret=settings.JWT_REFRESH_SECRET_KEY.get_secret_value(), token_type=REFRESH_TYPE,
+            ),
+        ),
+        issuer=settings.JWT_ISSUER,
+        audience=settings.JWT_AUDIENCE,
+        clock=clock,
+    )
+    return State(
+        settings=settings,
+        clock=clock,
+        sessionmaker=sessionmaker,
+        redis=redis,
+        hasher=hasher,
+        sessions=Sessions(
+            store=SessionStore(redis, _lifetimes(settings)),
+            access_tokens=access_tokens,
+            refresh_tokens=refresh_tokens,
+            clock=clock,
+        ),
+        authenticate=TokenAuthentication(access_tokens, ActiveUsers(sessionmaker)),
+        responder=LocalResponder(),
+    )
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(
+        idle=timedelta(days=settings.REFRESH_TOKEN_EXPIRE_DAYS),
+        absolute=timedelta(days=settings.SESSION_ABSOLUTE_DAYS),
+        grace=timedelta(seconds=settings.REFRESH_GRACE_SECONDS),
+        recovery=timedelta(hours=settings.REFRESH_RECOVERY_HOURS),
+        sessions_per_user=settings.SESSIONS_PER_USER,
+    )
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

@@ -1,0 +1,193 @@
+"""Fixtures: the application as it is, on a real Redis, a real PostgreSQL and a real SQLite."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from alembic import command
+from alembic.config import Config
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import src.auth.store.sessions as session_store
+from src.app import create_app
+from src.core.db import build_engine
+from src.core.settings import Settings
+from src.tables import metadata
+from tests.servers import RedisServer, running_postgresql, running_redis
+
+TIME_CALL = "redis.call('TIME')"
+OFFSET_KEY = "test:seconds-passed"
+REPOSITORY = Path(__file__).parent.parent
+
+PassTime = Callable[[timedelta], Awaitable[None]]
+
+
+class MovableClock:
+    """The application's clock and, through one patched line, that of its Lua scripts."""
+
+    def __init__(self) -> None:
+        self.passed = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.passed
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scripts_on_a_movable_clock() -> Iterator[None]:
+    """Redis has one clock, TIME. Tests add to what it says; all else of the scripts is as it is."""
+    original = session_store.script_source
+
+    def with_offset(package: str, name: str) -> str:
+        moved = f"redis.call('GET', '{OFFSET_KEY}') or 0"
+        source = original(package, name)
+        return source.replace(
+            f"local t = {TIME_CALL}", f"local t = {TIME_CALL}; t[1] = t[1] + ({moved})",
+        )
+
+    session_store.script_source = with_offset  # type: ignore[assignment]
+    yield
+    session_store.script_source = original
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    with running_postgresql() as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory,
+) -> str:
+    """A migrated database; every test that uses it runs on both kinds."""
+    if request.param == "sqlite":
+        url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('db')}/test.db"
+    else:
+        url = request.getfixturevalue("postgresql_url")
+    migrate(url, "head")
+    return url
+
+
+def migrate(url: str, revision: str) -> None:
+    before = os.environ.get("DATABASE_URL")
+    os.environ["DATABASE_URL"] = url
+    try:
+        command.upgrade(Config(REPOSITORY / "alembic.ini"), revision)
+    finally:
+        if before is None:
+            del os.environ["DATABASE_URL"]
+        else:
+            os.environ["DATABASE_URL"] = before
+
+
+def make_settings(**changes: Any) -> Settings:
+    """Settings for a test: fast hashing, random keys, nothing from a `.env`."""
+    values: dict[str, Any] = {
+        "JWT_SECRET_KEY": secrets.token_urlsafe(48),
+        "JWT_REFRESH_SECRET_KEY": secrets.token_urlsafe(48),
+        "BCRYPT_ROUNDS": 4,
+        **changes,
+    }
+    return Settings(_env_file=None, **values)
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, redis_server: RedisServer) -> Settings:
+    return make_settings(DATABASE_URL=database_url, REDIS_URL=redis_server.url)
+
+
+@pytest.fixture(scope="session")
+def session_clock() -> MovableClock:
+    return MovableClock()
+
+
+class WithState:
+    """What a server does and httpx does not: hand the lifespan's state to every request."""
+
+    def __init__(self, app: ASGIApp, state: dict[str, Any]) -> None:
+        self.app = app
+        self.state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = dict(self.state)
+        await self.app(scope, receive, send)
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the app, which is started and stopped around it."""
+    async with app.router.lifespan_context(app) as state:
+        transport = httpx.ASGITransport(WithState(app, dict(state or {})))  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            yield client
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings, session_clock: MovableClock) -> FastAPI:
+    return create_app(settings, clock=session_clock)
+
+
+@pytest.fixture(scope="session")
+async def session_client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with running(app) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = build_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
+    """The tests' own connection to the application's Redis, empty at the start."""
+    client = Redis.from_url(redis_server.url, decode_responses=True)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def client(
+    session_client: httpx.AsyncClient,
+    redis: Redis,
+    engine: AsyncEngine,
+    session_clock: MovableClock,
+) -> httpx.AsyncClient:
+    """The application on empty stores."""
+    assert not await redis.dbsize()
+    session_clock.passed = timedelta()
+    async with engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            await connection.execute(delete(table))
+    session_client.cookies.clear()
+    return session_client
+
+
+@pytest.fixture
+def pass_time(client: httpx.AsyncClient, redis: Redis, session_clock: MovableClock) -> PassTime:  # noqa: ARG001
+    """Let time pass for the application and for its scripts in Redis."""
+
+    async def pass_(duration: timedelta) -> None:
+        session_clock.passed += duration
+        await redis.set(OFFSET_KEY, int(session_clock.passed.total_seconds()))
+
+    return pass_
