@@ -3,51 +3,68 @@
 Nothing here has a default secret: a process without good keys refuses to start.
 """
 
-import math
-from collections import Counter
+import os
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from dotenv import dotenv_values
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-MIN_SECRET_BYTES = 32
-MIN_SECRET_ENTROPY_BITS = 80.0
+from src.core.secret_strength import weakness_of
+
+ENV_FILE: Final = ".env"
+MIN_PRODUCTION_ROUNDS: Final = 10  # the least that OWASP still accepts for bcrypt
 GENERATE_SECRETS = "Run: python -m src.cli secrets generate"
+# `secrets generate` keeps what is there, so a bad secret must be taken away first.
+REPLACE_IT = "Remove it from .env or the environment, then run: python -m src.cli secrets generate"
+MISSING: Final = {
+    "JWT_SECRET_KEY": f"access tokens cannot be signed without it. {GENERATE_SECRETS}",
+    "JWT_REFRESH_SECRET_KEY": f"refresh tokens cannot be signed without it. {GENERATE_SECRETS}",
+    "REDIS_URL": "refresh tokens live there. Run: make run, or set REDIS_URL.",
+}
+DATABASE_SCHEMES = (
+    "postgresql://",
+    "postgres://",
+    "postgresql+asyncpg://",
+    "sqlite://",
+    "sqlite+aiosqlite://",
+)
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
-_PUBLISHED = ("changethis", "change-me", "changeme", "your-secret", "your_secret", "example",
-              "secret-key", "secretkey", "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
-              "better-auth-secret", "placeholder", "insecure", "password")
 
+class ConfigurationError(Exception):
+    """The configuration cannot be used. `problems` holds one line each, without any secret."""
 
-def weakness_of(secret: str) -> str | None:
-    """What is wrong with a signing secret, or None when nothing is."""
-    if len(secret.encode()) < MIN_SECRET_BYTES:
-        return f"is shorter than {MIN_SECRET_BYTES} bytes"
-    if any(published in secret.lower() for published in _PUBLISHED):
-        return "contains a published example"
-    if _entropy_bits(secret) < MIN_SECRET_ENTROPY_BITS:
-        return "is too regular to be random"
-    return None
-
-
-def _entropy_bits(text: str) -> float:
-    counts = Counter(text).values()
-    per_character = -sum(n / len(text) * math.log2(n / len(text)) for n in counts)
-    return per_character * len(text)
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 class Settings(BaseSettings):
     """The platform's configuration. Names are the environment variables' names."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore",
-        case_sensitive=True, hide_input_in_errors=True, frozen=True,
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        case_sensitive=True,
+        hide_input_in_errors=True,
+        frozen=True,
     )
 
     ENVIRONMENT: Literal["development", "production"] = Field(
         default="development",
-        description="production refuses embedded stores, weak hashing, a null origin; no page, no docs",
+        description="production refuses what is for development: SQLite, our own Redis, pages",
     )
     JWT_SECRET_KEY: SecretStr = Field(
         description="signs access tokens; at least 32 random bytes, unlike the refresh key",
@@ -56,34 +73,56 @@ class Settings(BaseSettings):
         description="signs refresh tokens and derives their successors; at least 32 random bytes",
     )
     JWT_ALGORITHM: Literal["HS256"] = Field(
-        default="HS256", description="how access tokens are signed",
+        default="HS256",
+        description="how access tokens are signed",
     )
-    JWT_ISSUER: str = Field(default="latchkey", min_length=1, description="the `iss` of every token")
+    JWT_ISSUER: str = Field(
+        default="latchkey", min_length=1, description="the `iss` of every token"
+    )
     JWT_AUDIENCE: str = Field(
-        default="latchkey-api", min_length=1, description="the `aud` of access tokens",
+        default="latchkey-api",
+        min_length=1,
+        description="the `aud` of access tokens",
     )
-    JWT_REQUIRE_AUTH: Literal[True] = Field(
-        default=True, description="authentication cannot be switched off: only true is accepted",
+    JWT_REQUIRE_AUTH: bool = Field(
+        default=True,
+        description="authentication cannot be switched off: only true is accepted",
     )
     ACCESS_TOKEN_EXPIRE_MINUTES: int = Field(
-        default=15, ge=1, le=60, description="life of an access token, minutes",
+        default=15,
+        ge=1,
+        le=60,
+        description="life of an access token, minutes",
     )
     REFRESH_TOKEN_EXPIRE_DAYS: int = Field(
-        default=7, ge=1, le=90, description="a session ends after this long without a refresh, days",
+        default=7,
+        ge=1,
+        le=90,
+        description="a session ends after this long without a refresh, days",
     )
     SESSION_ABSOLUTE_DAYS: int = Field(
-        default=30, ge=1, le=365, description="a session ends this long after log-in, days",
+        default=30,
+        ge=1,
+        le=365,
+        description="a session ends this long after log-in, days",
     )
     REFRESH_GRACE_SECONDS: int = Field(
-        default=30, ge=0, le=60,
-        description="a spent refresh token still yields its one successor for this long; 0 is strict",
+        default=30,
+        ge=0,
+        le=60,
+        description="a spent refresh token still yields its successor for this long; 0 is strict",
     )
     REFRESH_RECOVERY_HOURS: int = Field(
-        default=24, ge=0, le=168,
+        default=24,
+        ge=0,
+        le=168,
         description="the same with the rotation's own Idempotency-Key, hours",
     )
     SESSIONS_PER_USER: int = Field(
-        default=20, ge=1, le=100_000, description="live sessions of one user; the oldest is ended first",
+        default=20,
+        ge=1,
+        le=100_000,
+        description="live sessions of one user; the oldest is ended first",
     )
     DATABASE_URL: str = Field(
         default="sqlite+aiosqlite:///.local/latchkey.db",
@@ -94,26 +133,36 @@ class Settings(BaseSettings):
         description="redis://, rediss:// or unix://; without it `make run` starts its own Redis",
     )
     BETTER_AUTH_SECRET: SecretStr | None = Field(
-        default=None, description="the secret that a Better Auth server shares with this one",
+        default=None,
+        description="the secret that a Better Auth server shares with this one",
     )
     BETTER_AUTH_ISSUER: str | None = Field(
-        default=None, description="the base URL of that Better Auth server",
+        default=None,
+        description="the base URL of that Better Auth server",
     )
     CORS_ORIGINS: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="origins of browser clients elsewhere, separated by commas",
+        default=(),
+        description="origins of browser clients elsewhere, separated by commas",
     )
     CORS_ALLOW_NULL_ORIGIN: bool | None = Field(
         default=None,
         description="lets frontend_test.html work from file://; true in development, else false",
     )
     PASSWORD_MIN_LENGTH: int = Field(
-        default=8, ge=8, le=64, description="characters; NIST asks for 15 where there is no second factor",
+        default=8,
+        ge=8,
+        le=64,
+        description="characters; NIST asks for 15 where there is no second factor",
     )
     BCRYPT_ROUNDS: int = Field(
-        default=12, ge=4, le=16, description="cost of a password hash, log2 of the rounds",
+        default=12,
+        ge=4,
+        le=16,
+        description="cost of a password hash, log2 of the rounds",
     )
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="the least that is logged",
+        default="INFO",
+        description="the least that is logged",
     )
 
     @field_validator("JWT_SECRET_KEY", "JWT_REFRESH_SECRET_KEY")
@@ -121,8 +170,26 @@ class Settings(BaseSettings):
     def _strong(cls, secret: SecretStr) -> SecretStr:
         weakness = weakness_of(secret.get_secret_value())
         if weakness:
-            raise ValueError(f"{weakness}. {GENERATE_SECRETS}")
+            raise ValueError(f"{weakness}. {REPLACE_IT}")
         return secret
+
+    @field_validator("JWT_REQUIRE_AUTH", mode="before")
+    @classmethod
+    def _always_required(cls, required: object) -> bool:
+        if str(required).strip().lower() != "true":
+            raise ValueError(
+                "must be true: authentication cannot be switched off. "
+                "Remove it from .env or the environment",
+            )
+        return True
+
+    @field_validator("DATABASE_URL", "REDIS_URL")
+    @classmethod
+    def _known_scheme(cls, url: str | None, info: ValidationInfo) -> str | None:
+        schemes = DATABASE_SCHEMES if info.field_name == "DATABASE_URL" else REDIS_SCHEMES
+        if url is not None and not url.startswith(schemes):
+            raise ValueError(f"must start with one of {', '.join(schemes)}")
+        return url
 
     @field_validator("CORS_ORIGINS", mode="before")
     @classmethod
@@ -147,7 +214,8 @@ class Settings(BaseSettings):
         if self.JWT_SECRET_KEY.get_secret_value() == self.JWT_REFRESH_SECRET_KEY.get_secret_value():
             raise ValueError(
                 "JWT_SECRET_KEY and JWT_REFRESH_SECRET_KEY are equal: one leaked key would forge "
-                f"both kinds of token. {GENERATE_SECRETS}",
+                "both kinds of token. Remove one of them from .env or the environment, then run: "
+                "python -m src.cli secrets generate",
             )
         if self.SESSION_ABSOLUTE_DAYS < self.REFRESH_TOKEN_EXPIRE_DAYS:
             raise ValueError("SESSION_ABSOLUTE_DAYS is shorter than REFRESH_TOKEN_EXPIRE_DAYS")
@@ -156,14 +224,20 @@ class Settings(BaseSettings):
         return self
 
     def _refuse_in_production(self) -> None:
-        if self.DATABASE_URL.startswith("sqlite"):
-            raise ValueError("DATABASE_URL names SQLite, which is for development: name a PostgreSQL")
-        if self.REDIS_URL is None:
-            raise ValueError("REDIS_URL is missing: production never uses the embedded Redis")
-        if self.null_origin_allowed:
-            raise ValueError("CORS_ALLOW_NULL_ORIGIN=true is for development")
-        if self.BCRYPT_ROUNDS < 10:  # noqa: PLR2004 - the least that OWASP still accepts
-            raise ValueError("BCRYPT_ROUNDS is below 10")
+        refused = {
+            "DATABASE_URL names SQLite, which is for development: name a PostgreSQL": (
+                self.DATABASE_URL.startswith("sqlite")
+            ),
+            "REDIS_URL is missing: production never uses the embedded Redis": (
+                self.REDIS_URL is None
+            ),
+            "CORS_ALLOW_NULL_ORIGIN=true is for development": self.null_origin_allowed,
+            f"BCRYPT_ROUNDS is below {MIN_PRODUCTION_ROUNDS}": (
+                self.BCRYPT_ROUNDS < MIN_PRODUCTION_ROUNDS
+            ),
+        }
+        if any(refused.values()):
+            raise ValueError("\n".join(text for text, applies in refused.items() if applies))
 
     @property
     def is_production(self) -> bool:
@@ -179,3 +253,54 @@ class Settings(BaseSettings):
     @property
     def access_ttl(self) -> timedelta:
         return timedelta(minutes=self.ACCESS_TOKEN_EXPIRE_MINUTES)
+
+
+def load_settings(*, serving: bool = False) -> Settings:
+    """The settings of this process, from the environment and then from `.env`.
+
+    With `serving`, REDIS_URL must be there as well: a server cannot do without it.
+
+    Raises: `ConfigurationError` with one line for each problem; never a secret's value.
+    """
+    problems: list[str] = []
+    try:
+        if _switches_authentication_off_by_an_empty_value():
+            problems.append(
+                "JWT_REQUIRE_AUTH must be true: authentication cannot be switched off. "
+                "Remove it from .env or the environment",
+            )
+        settings = Settings()
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            problems += _line_about(detail).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f".env cannot be read ({type(error).__name__}): it must be UTF-8 and yours")
+    else:
+        if serving and settings.REDIS_URL is None:
+            problems.append(f"REDIS_URL is missing: {MISSING['REDIS_URL']}")
+        if not problems:
+            return settings
+    raise ConfigurationError(*dict.fromkeys(problems))
+
+
+def raw_setting(name: str) -> str | None:
+    """A setting as the environment, or else `.env`, spells it; None where neither has it.
+
+    For what must be known before the settings as a whole are valid.
+    """
+    return os.environ.get(name) or dotenv_values(ENV_FILE).get(name) or None
+
+
+def _switches_authentication_off_by_an_empty_value() -> bool:
+    """Empty values count as absent everywhere else; this one might be meant as a "no"."""
+    values = (os.environ.get("JWT_REQUIRE_AUTH"), dotenv_values(ENV_FILE).get("JWT_REQUIRE_AUTH"))
+    return any(value is not None and not value.strip() for value in values)
+
+
+def _line_about(detail: ErrorDetails) -> str:
+    name = str(detail["loc"][0]) if detail["loc"] else ""
+    if detail["type"] == "missing":
+        return f"{name} is missing: {MISSING.get(name, 'set it in .env or the environment')}"
+    if detail["type"] == "value_error":  # our own validators, which continue the name's sentence
+        return f"{name} {detail['ctx']['error']}".strip()
+    return f"{name}: {detail['msg'][0].lower()}{detail['msg'][1:]}"

@@ -1,0 +1,165 @@
+"""`python -m src.cli`: thin commands over `src/first_run`. Exit codes: `first_run/failures.py`."""
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from src.core.settings import ENV_FILE, ConfigurationError, Settings, load_settings
+from src.first_run.accounts import add_user, seed_demo_users
+from src.first_run.doctor import Finding, Verdict, examine
+from src.first_run.failures import CommandFailure, ExitCode, Refused
+from src.first_run.run import LOCAL, ServerOptions
+from src.first_run.run import run as run_server
+from src.first_run.schema import migrate as migrate_database
+from src.first_run.schema import require_current
+from src.first_run.secret_file import generate_secrets
+
+COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.PROBLEM: "red"}
+
+app = typer.Typer(
+    help="Latchkey: sign up, log in and stay logged in.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+secrets_app = typer.Typer(no_args_is_help=True, help="The signing secrets in .env.")
+user_app = typer.Typer(no_args_is_help=True, help="Accounts.")
+app.add_typer(secrets_app, name="secrets")
+app.add_typer(user_app, name="user")
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """The message on standard error, without a traceback, and the exit code of its kind."""
+    try:
+        yield
+    except ConfigurationError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(ExitCode.CONFIGURATION) from error
+    except CommandFailure as failure:
+        typer.echo(str(failure), err=True)
+        raise typer.Exit(failure.exit_code) from failure
+
+
+@app.command()
+def run(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
+    reload: Annotated[bool, typer.Option("--reload", help="Start again on every change.")] = False,
+) -> None:
+    """Serve, with all that takes: secrets, Redis, migrations and demo users in development."""
+    with _failures_told():
+        run_server(ServerOptions(host=host, port=port, workers=workers, reload=reload), say=_say)
+
+
+@app.command()
+def doctor(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Look whether everything is there that Latchkey needs."""
+    findings = list(examine())
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            _tell(finding)
+    if any(finding.verdict is Verdict.PROBLEM for finding in findings):
+        raise typer.Exit(ExitCode.UNHEALTHY)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's tables up to date."""
+    with _failures_told():
+        migrate_database(load_settings().DATABASE_URL)
+    typer.echo("The database is up to date.")
+
+
+@app.command()
+def seed() -> None:
+    """Make the demo users, in development."""
+    with _failures_told():
+        settings = load_settings()
+        if settings.is_production:
+            raise Refused("Demo users are for development: ENVIRONMENT is production.")
+        require_current(settings.DATABASE_URL)
+        login = seed_demo_users(settings, LOCAL)
+    typer.echo(
+        f"Demo login: {login.email} / {login.password or '(its password was set elsewhere)'}"
+    )
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    from src.app import create_app  # noqa: PLC0415 - every other command does without
+
+    settings = Settings(
+        _env_file=None,
+        ENVIRONMENT="development",
+        JWT_SECRET_KEY=SecretStr(secrets.token_urlsafe(48)),  # needed, though nothing is signed
+        JWT_REFRESH_SECRET_KEY=SecretStr(secrets.token_urlsafe(48)),
+    )
+    document = create_app(settings).openapi()
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+@secrets_app.command("generate")
+def generate() -> None:
+    """Write the secrets that .env lacks. What is there stays."""
+    names = generate_secrets(Path(ENV_FILE))
+    if names:
+        typer.echo(f"Wrote {' and '.join(names)} to {ENV_FILE} (readable by you alone).")
+    else:
+        typer.echo(f"{ENV_FILE} has its secrets already; nothing was changed.")
+
+
+@user_app.command("create")
+def create(
+    email: str,
+    *,
+    username: Annotated[str | None, typer.Option(help="3 to 32 letters, digits, . _ -")] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read one line instead of asking.")
+    ] = False,
+) -> None:
+    """Make an account; asks for its password."""
+    with _failures_told():
+        settings = load_settings()
+        require_current(settings.DATABASE_URL)
+        add_user(settings, email=email, password=_password(password_stdin), username=username)
+    typer.echo(f"Made the account {email}.")
+
+
+def _password(from_stdin: bool) -> str:  # noqa: FBT001 - the option as it is
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _tell(finding: Finding) -> None:
+    sign = typer.style(finding.verdict.sign, fg=COLOURS[finding.verdict], bold=True)
+    line = f"{sign} {finding.name:<10} {finding.verdict:<8} {finding.detail}"
+    typer.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _say(text: str) -> None:
+    """At once, for whoever waits at a terminal or reads a pipe."""
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    app()

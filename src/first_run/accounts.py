@@ -1,0 +1,118 @@
+"""Accounts made from the command line: the demo users' and an operator's own."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from src.auth.accounts import create_user
+from src.auth.models import User
+from src.auth.passwords import PasswordHasher
+from src.auth.schemas import SignupRequest
+from src.core.db import build_engine, build_sessionmaker
+from src.core.errors import Problem
+from src.core.settings import Settings
+from src.first_run.failures import Refused
+from src.first_run.private_files import private_folder, write_private
+from src.first_run.schema import failures_explained
+
+DEMO_EMAILS: Final = ("ada@example.com", "grace@example.com")
+DEMO_FILE: Final = "demo-login.json"
+DEMO_PASSWORD_BYTES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class DemoLogin:
+    """How to log in as a demo user; no password when we never knew it."""
+
+    email: str
+    password: str | None
+
+
+def add_user(settings: Settings, *, email: str, password: str, username: str | None) -> None:
+    """Raises: `Refused` with the reason, `DatabaseUnavailable`."""
+    try:
+        request = SignupRequest(email=email, password=password, username=username)
+        with failures_explained(settings.DATABASE_URL):
+            asyncio.run(_add(settings, [request]))
+    except ValidationError as error:
+        raise Refused(" ".join(_sentence(detail["msg"]) for detail in error.errors())) from error
+    except Problem as problem:
+        raise Refused(" ".join([problem.detail, *(e.detail for e in problem.errors)])) from problem
+
+
+def seed_demo_users(settings: Settings, local: Path) -> DemoLogin:
+    """The demo users, made where they are missing, and how to log in as the first of them.
+
+    Their password is random and kept in `local`, so that every start shows the same.
+    Raises: `DatabaseUnavailable`.
+    """
+    known = _read_password(local)
+    with failures_explained(settings.DATABASE_URL):
+        missing = asyncio.run(_missing(settings, DEMO_EMAILS))
+        if not missing:
+            return DemoLogin(DEMO_EMAILS[0], known)
+        password = known or secrets.token_urlsafe(DEMO_PASSWORD_BYTES)
+        _write_password(local, password)
+        requests = [SignupRequest(email=email, password=password) for email in missing]
+        asyncio.run(_add(settings, requests))
+    return DemoLogin(DEMO_EMAILS[0], password if known or DEMO_EMAILS[0] in missing else None)
+
+
+async def _add(settings: Settings, requests: Sequence[SignupRequest]) -> None:
+    hasher = PasswordHasher(rounds=settings.BCRYPT_ROUNDS)
+    try:
+        async with _database(settings) as db:
+            for request in requests:
+                await create_user(
+                    db,
+                    hasher,
+                    minimum_length=settings.PASSWORD_MIN_LENGTH,
+                    email=request.email,
+                    password=request.password,
+                    username=request.username,
+                )
+                await db.commit()
+    finally:
+        hasher.close()
+
+
+async def _missing(settings: Settings, emails: Sequence[str]) -> list[str]:
+    async with _database(settings) as db:
+        found = await db.exec(select(User.email_key).where(col(User.email_key).in_(emails)))
+        present = set(found)
+    return [email for email in emails if email not in present]
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[AsyncSession]:
+    engine = build_engine(settings.DATABASE_URL)
+    try:
+        async with build_sessionmaker(engine)() as db:
+            yield db
+    finally:
+        await engine.dispose()
+
+
+def _read_password(local: Path) -> str | None:
+    try:
+        return str(json.loads((local / DEMO_FILE).read_text(encoding="utf-8"))["password"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_password(local: Path, password: str) -> None:
+    text = json.dumps({"emails": DEMO_EMAILS, "password": password}, indent=2) + "\n"
+    write_private(private_folder(local) / DEMO_FILE, text)
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ")

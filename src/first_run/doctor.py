@@ -1,0 +1,129 @@
+"""`python -m src.cli doctor`: what works here, what is missing, and what mends it."""
+
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from src.core.settings import ENV_FILE, ConfigurationError, Settings, load_settings
+from src.first_run.embedded_redis import running_instance
+from src.first_run.failures import CommandFailure
+from src.first_run.private_files import OWNER_ONLY_FILE
+from src.first_run.redis_binary import find_redis_server
+from src.first_run.run import LOCAL, require_redis
+from src.first_run.schema import require_current
+
+LEAST_PYTHON: Final = (3, 11)
+
+
+class Verdict(StrEnum):
+    """`WARNING` works, though not as it should; `PROBLEM` keeps Latchkey from working."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+    @property
+    def sign(self) -> str:
+        return {"ok": "✓", "warning": "!", "problem": "✗"}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `detail` says what mends it where something is wrong."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+
+
+def examine() -> Iterator[Finding]:
+    """Every finding, in the order in which things would be mended."""
+    yield _python()
+    yield _env_file(Path(ENV_FILE))
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        yield from (Finding("Settings", Verdict.PROBLEM, line) for line in error.problems)
+        return
+    yield Finding("Settings", Verdict.OK, f"valid, for {settings.ENVIRONMENT}")
+    yield _database(settings)
+    yield _redis(settings)
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < LEAST_PYTHON:
+        return Finding("Python", Verdict.PROBLEM, f"{version}: install Python 3.11 or newer")
+    return Finding("Python", Verdict.OK, version)
+
+
+def _env_file(path: Path) -> Finding:
+    if not path.exists():
+        return Finding(path.name, Verdict.OK, "none; `make run` writes one in development")
+    others = stat.S_IMODE(path.stat().st_mode) & ~OWNER_ONLY_FILE
+    if others:
+        return Finding(
+            path.name, Verdict.WARNING, f"others can read it. Run: chmod 600 {path.name}"
+        )
+    return Finding(path.name, Verdict.OK, "readable by you alone")
+
+
+def _database(settings: Settings) -> Finding:
+    if not settings.is_production and _is_unmade_sqlite(settings.DATABASE_URL):
+        return Finding("Database", Verdict.OK, "none yet; `make run` makes it")
+    return _unless_it_fails(
+        "Database", lambda: require_current(settings.DATABASE_URL), "answers, with all its tables"
+    )
+
+
+def _is_unmade_sqlite(database_url: str) -> bool:
+    scheme, _, path = database_url.partition(":///")
+    return scheme.startswith("sqlite") and not Path(path.partition("?")[0]).exists()
+
+
+def _redis(settings: Settings) -> Finding:
+    redis_url = settings.REDIS_URL
+    if redis_url is None:
+        return _embedded_redis()
+    finding = _unless_it_fails("Redis", lambda: require_redis(redis_url), "answers")
+    return _redis_policy(redis_url) if finding.verdict is Verdict.OK else finding
+
+
+def _embedded_redis() -> Finding:
+    instance = running_instance(LOCAL)
+    if instance is not None:
+        detail = f"embedded, running for {instance.get('serving_at', 'a server that starts')}"
+        return Finding("Redis", Verdict.OK, detail)
+    return _unless_it_fails("Redis", find_redis_server, "embedded; starts with `make run`")
+
+
+def _redis_policy(redis_url: str) -> Finding:
+    """Sessions must neither be evicted nor be lost with the process."""
+    with Redis.from_url(redis_url, decode_responses=True) as redis:
+        try:
+            memory = redis.info("memory")
+            persistence = redis.info("persistence")
+        except RedisError:
+            return Finding("Redis", Verdict.WARNING, "answers, but hides its policy (INFO)")
+    if memory.get("maxmemory_policy", "noeviction") != "noeviction":
+        return Finding(
+            "Redis", Verdict.WARNING, "evicts sessions. Run: CONFIG SET maxmemory-policy noeviction"
+        )
+    if not persistence.get("aof_enabled"):
+        return Finding("Redis", Verdict.WARNING, "forgets sessions. Run: CONFIG SET appendonly yes")
+    return Finding("Redis", Verdict.OK, "answers; keeps sessions (noeviction, append-only file)")
+
+
+def _unless_it_fails(name: str, check: Callable[[], object], detail: str) -> Finding:
+    try:
+        check()
+    except CommandFailure as failure:
+        return Finding(name, Verdict.PROBLEM, str(failure))
+    return Finding(name, Verdict.OK, detail)

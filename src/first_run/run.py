@@ -1,0 +1,143 @@
+"""`python -m src.cli run`: everything that the server needs, then the server, then a clean end."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
+from urllib.parse import urlsplit
+
+from redis import Redis
+from redis.exceptions import RedisError
+from uvicorn import Config, Server
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import ChangeReload, Multiprocess
+
+from src.core.logging import configure_logging
+from src.core.settings import ENV_FILE, load_settings, raw_setting
+from src.first_run.accounts import seed_demo_users
+from src.first_run.announcement import Announcement, Say, announce_when_ready
+from src.first_run.embedded_redis import embedded_redis
+from src.first_run.failures import ExitCode, RedisUnavailable
+from src.first_run.listening import reachable_at, take_address, url_of
+from src.first_run.schema import migrate
+from src.first_run.secret_file import SECRET_NAMES, generate_secrets
+
+LOCAL: Final = Path(".local")
+GRACEFUL_SECONDS: Final = 8  # the rest of ten is for Redis and ourselves
+REDIS_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How the server is to run: `workers` processes, or one that starts again on every change."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    reload: bool = False
+
+
+def run(options: ServerOptions, *, say: Say) -> None:
+    """Serve until SIGINT or SIGTERM, and leave nothing running.
+
+    Raises: `ConfigurationError`, `CommandFailure`.
+    """
+    with _ending_in_order(), ExitStack() as stack:
+        _generate_first_secrets(say)
+        settings = load_settings()
+        configure_logging(settings.LOG_LEVEL)
+        listener = stack.enter_context(take_address(options.host, options.port, local=LOCAL))
+        is_embedded = settings.REDIS_URL is None
+        if settings.REDIS_URL is None:
+            redis = embedded_redis(LOCAL, serving_at=url_of(listener))
+            os.environ["REDIS_URL"] = stack.enter_context(redis)
+        elif not settings.is_production:
+            require_redis(settings.REDIS_URL)
+        migrate(settings.DATABASE_URL)
+        announcement = Announcement(
+            settings=settings,
+            url=url_of(listener),
+            redis_is_embedded=is_embedded,
+            demo_login=None if settings.is_production else seed_demo_users(settings, LOCAL),
+        )
+        announce_when_ready(announcement, reachable_at(listener), say)
+        _serve(options, listener)
+
+
+def require_redis(redis_url: str) -> None:
+    """Raises: `RedisUnavailable` when nothing answers PING at the URL."""
+    try:
+        with Redis.from_url(
+            redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
+        ) as redis:
+            redis.ping()
+    except (RedisError, OSError, ValueError) as error:
+        parts = urlsplit(redis_url)
+        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        raise RedisUnavailable(
+            f"Redis does not answer at {shown}: refresh tokens live there. "
+            "Run: make run, or set REDIS_URL."
+        ) from error
+
+
+def _generate_first_secrets(say: Say) -> None:
+    """The first start in development makes `.env`; a file that exists is its owner's business."""
+    if Path(ENV_FILE).exists() or raw_setting("ENVIRONMENT") == "production":
+        return
+    if all(map(raw_setting, SECRET_NAMES)):
+        return
+    names = generate_secrets(Path(ENV_FILE))
+    say(f"Wrote {' and '.join(names)} to {ENV_FILE} (readable by you alone).")
+
+
+def _serve(options: ServerOptions, listener: socket.socket) -> None:
+    config = Config(
+        "src.main:app",
+        host=options.host,
+        port=options.port,
+        workers=options.workers,
+        reload=options.reload,
+        reload_dirs=["src"] if options.reload else None,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # nobody may choose the address that limits are counted for
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+    server = Server(config)
+    if config.should_reload:
+        ChangeReload(config, target=server.run, sockets=[listener]).run()
+        return
+    if config.workers > 1:
+        supervisor = Multiprocess(config, sockets=[listener])
+        supervisor.run()
+        started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
+    else:
+        server.run(sockets=[listener])
+        started = server.started
+    if not started:  # what was wrong is in the log already
+        sys.exit(ExitCode.FAILED)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block like a return; then they are ignored while it tidies up."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, _leave) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(_: int, __: FrameType | None) -> NoReturn:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(ExitCode.OK)
