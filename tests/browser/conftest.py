@@ -1,0 +1,140 @@
+"""A real Chromium against a real server process."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from tests.conftest import REPOSITORY, migrate
+from tests.servers import running_redis
+
+START_SECONDS = 30.0
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+REPORT_VIOLATIONS = """
+addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI }) =>
+  console.error(`policy violation: ${effectiveDirective} ${blockedURI}`));
+"""
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """The browser on this machine; without one these tests are skipped, or fail on request."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found:
+        return found
+    reason = "no Chromium on the PATH; to run the browser tests: apt-get install chromium"
+    if os.environ.get("REQUIRE_BROWSER") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+async def browser(chromium_path: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:  # noqa: ARG001 - no browser, no server
+    """The base URL of a running Latchkey in development, on its own stores."""
+    folder = tmp_path_factory.mktemp("site")
+    database_url = f"sqlite+aiosqlite:///{folder}/site.db"
+    migrate(database_url, "head")
+    with running_redis() as redis, (folder / "server.log").open("wb") as log:
+        url = f"http://127.0.0.1:{_free_port()}"
+        process = subprocess.Popen(
+            _server_command(url),
+            cwd=REPOSITORY,
+            env=_environment(database_url, redis.url),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            _wait_until_alive(url, process, folder / "server.log")
+            yield url
+        finally:
+            process.terminate()
+            process.wait(START_SECONDS)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _server_command(url: str) -> list[str]:
+    host, port = url.removeprefix("http://").split(":")
+    return [sys.executable, "-m", "uvicorn", "src.main:app", "--host", host, "--port", port]
+
+
+def _environment(database_url: str, redis_url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "ENVIRONMENT": "development",
+        "JWT_SECRET_KEY": secrets.token_urlsafe(48),
+        "JWT_REFRESH_SECRET_KEY": secrets.token_urlsafe(48),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "BCRYPT_ROUNDS": "4",
+    }
+
+
+def _wait_until_alive(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/healthz").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    process.terminate()
+    pytest.fail(f"the server did not start:\n{log.read_text()[-2_000:]}")
+
+
+@dataclass
+class Tab:
+    """A browser tab with all that it complained about: errors and policy violations."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+
+@pytest.fixture
+async def tab(browser: Browser) -> AsyncIterator[Tab]:
+    """A fresh tab, sharing no storage with any other test's."""
+    context = await browser.new_context()
+    await context.add_init_script(REPORT_VIOLATIONS)
+    yield Tab(await context.new_page())
+    await context.close()

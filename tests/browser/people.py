@@ -1,0 +1,73 @@
+"""What a person does on the test page."""
+
+import re
+import secrets
+from dataclasses import dataclass, field
+
+from playwright.async_api import Locator, Page, Request, expect
+
+REFRESH_TOKEN = """
+() => sessionStorage.getItem(
+  Object.keys(sessionStorage).find((name) => name.startsWith("latchkey.refresh")) ?? "")
+"""
+
+
+@dataclass(frozen=True)
+class Visitor:
+    email: str = field(default_factory=lambda: f"ada-{secrets.token_hex(6)}@example.com")
+    password: str = field(default_factory=lambda: f"kestrel-{secrets.token_hex(6)}")
+
+
+async def sign_up(page: Page, visitor: Visitor) -> None:
+    await page.fill("#signup-email", visitor.email)
+    await page.fill("#signup-password", visitor.password)
+    await page.get_by_role("button", name="Create account").click()
+    await expect_signed_in(page)
+
+
+async def log_in(page: Page, visitor: Visitor) -> None:
+    await page.fill("#login-email", visitor.email)
+    await page.fill("#login-password", visitor.password)
+    await page.get_by_role("button", name="Log in").click()
+    await expect_signed_in(page)
+
+
+async def log_out(page: Page) -> None:
+    await page.get_by_role("button", name="Log out").click()
+    await expect(page.get_by_role("heading", name="Come in")).to_be_visible()
+
+
+async def refresh_by_hand(page: Page, *, generation: int) -> None:
+    await page.get_by_role("button", name="Refresh now").click()
+    await expect_generation(page, generation)
+
+
+async def expect_signed_in(page: Page) -> None:
+    await expect(page.get_by_role("heading", name="Your account")).to_be_visible()
+
+
+async def expect_generation(page: Page, generation: int) -> None:
+    """The newest link of the chain is the given generation, and its hash is known."""
+    await expect(newest_link(page)).to_contain_text(re.compile(rf"generation {generation}\D"))
+    await expect(newest_link(page).locator("code")).to_have_text(re.compile(r"^[0-9a-f]{8}…$"))
+
+
+def newest_link(page: Page) -> Locator:
+    return page.locator("#chain > li").first
+
+
+async def stored_refresh_token(page: Page) -> str | None:
+    kept: str | None = await page.evaluate(REFRESH_TOKEN)
+    return kept
+
+
+def refreshes_of(page: Page) -> list[Request]:
+    """Every refresh that the page sends from now on."""
+    sent: list[Request] = []
+
+    def note(request: Request) -> None:
+        if request.method == "POST" and request.url.endswith("/auth/refresh"):
+            sent.append(request)
+
+    page.on("request", note)
+    return sent

@@ -1,0 +1,216 @@
+"""The token client of the page, against the real API with the network's misfortunes added."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.async_api import Request, Route, expect
+
+from tests.browser.conftest import Tab
+from tests.browser.people import (
+    Visitor,
+    expect_generation,
+    expect_signed_in,
+    log_out,
+    newest_link,
+    refresh_by_hand,
+    refreshes_of,
+    sign_up,
+    stored_refresh_token,
+)
+
+pytestmark = pytest.mark.browser
+
+REFRESH = "**/auth/refresh"
+
+
+async def key_of(request: Request) -> str:
+    return (await request.all_headers())["idempotency-key"]
+
+
+async def test_tokens_are_refreshed_before_they_expire(tab: Tab, site: str) -> None:
+    page = tab.page
+    await page.clock.install()
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+    refreshes = refreshes_of(page)
+
+    await page.clock.run_for(timedelta(minutes=12) // timedelta(milliseconds=1))
+    assert refreshes == []
+
+    await page.clock.run_for(timedelta(minutes=2, seconds=30) // timedelta(milliseconds=1))
+    await expect_generation(page, 1)
+    await expect(newest_link(page)).to_contain_text("before expiry")
+    assert len(refreshes) == 1
+
+
+async def test_waking_after_twenty_minutes_asleep_leads_to_exactly_one_refresh(
+    tab: Tab,
+    site: str,
+) -> None:
+    page = tab.page
+    await page.clock.install()
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+    refreshes = refreshes_of(page)
+
+    await page.clock.fast_forward("20:00")
+    await page.evaluate(
+        "for (const type of ['pageshow', 'online']) window.dispatchEvent(new Event(type))",
+    )
+    await expect_generation(page, 1)
+    await page.clock.run_for(30_000)
+
+    assert len(refreshes) == 1
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_clock_that_is_an_hour_wrong_causes_no_refresh(
+    tab: Tab,
+    site: str,
+    hours: int,
+) -> None:
+    page = tab.page
+    await page.clock.install(time=datetime.now(UTC) + timedelta(hours=hours))
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+    refreshes = refreshes_of(page)
+
+    await page.get_by_role("button", name="Call GET /auth/me").click()
+    await expect(page.locator("#call-result [data-part=status]")).to_have_text("200")
+    await page.clock.run_for(60_000)
+
+    assert refreshes == []
+
+
+async def test_a_refused_access_token_is_refreshed_and_the_call_repeated_once(
+    tab: Tab,
+    site: str,
+) -> None:
+    page = tab.page
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+    bearers: list[str] = []
+
+    async def spoil_the_first(route: Route) -> None:
+        bearers.append(route.request.headers["authorization"])
+        spoilt = {"authorization": "Bearer spoilt"} if len(bearers) == 1 else {}
+        await route.continue_(headers={**route.request.headers, **spoilt})
+
+    await page.route("**/auth/me", spoil_the_first)
+    await page.get_by_role("button", name="Call GET /auth/me").click()
+
+    await expect(page.locator("#call-result [data-part=status]")).to_have_text("200")
+    await expect(newest_link(page)).to_contain_text("401 from the API")
+    assert len(bearers) == 2
+    assert bearers[0] != bearers[1]
+
+
+async def test_ten_refreshes_at_once_are_one_request(tab: Tab, site: str) -> None:
+    page = tab.page
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+    refreshes = refreshes_of(page)
+
+    await page.evaluate(
+        "Promise.all(Array.from({ length: 10 }, () => client.refresh('ten at once')))",
+    )
+
+    await expect_generation(page, 1)
+    assert len(refreshes) == 1
+
+
+async def test_a_lost_answer_is_asked_for_again_with_the_same_key_also_after_a_reload(
+    tab: Tab,
+    site: str,
+) -> None:
+    page = tab.page
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+    refreshes = refreshes_of(page)
+
+    async def lose_the_answer(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    await page.route(REFRESH, lose_the_answer, times=1)
+    await page.get_by_role("button", name="Refresh now").click()
+    await expect(newest_link(page)).to_contain_text("no answer, token kept")
+    await page.reload()
+
+    await expect_generation(page, 1)
+    await refresh_by_hand(page, generation=2)
+    keys = [await key_of(request) for request in refreshes]
+    assert keys[0] == keys[1]
+    assert keys[1] != keys[2]
+    assert len(bytes.fromhex(keys[0])) >= 16
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_server_in_trouble_signs_nobody_out(tab: Tab, site: str, status: int) -> None:
+    page = tab.page
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+
+    await page.route(REFRESH, lambda route: route.fulfill(status=status, body=""), times=1)
+    await page.get_by_role("button", name="Refresh now").click()
+
+    await expect(newest_link(page)).to_contain_text("no answer, token kept")
+    await expect_signed_in(page)
+    await refresh_by_hand(page, generation=1)
+
+
+async def test_a_refused_refresh_token_ends_the_session_and_says_why(tab: Tab, site: str) -> None:
+    page = tab.page
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+    kept = await stored_refresh_token(page)
+    ended = await page.request.post(f"{site}/auth/logout", data={"refresh_token": kept})
+    assert ended.status == 204
+
+    await page.get_by_role("button", name="Refresh now").click()
+
+    await expect(page.locator("#ended-reason")).to_contain_text("Your session ended.")
+    await expect(newest_link(page)).to_contain_text("session ended")
+    assert await stored_refresh_token(page) is None
+
+
+async def test_logging_out_offline_clears_this_side(tab: Tab, site: str) -> None:
+    page = tab.page
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+
+    await page.context.set_offline(offline=True)
+    await log_out(page)
+
+    await expect(page.locator("#status")).to_contain_text("The API did not answer")
+    assert await stored_refresh_token(page) is None
+
+
+async def test_a_duplicated_tab_and_its_original_share_one_chain(tab: Tab, site: str) -> None:
+    original = tab.page
+    await original.goto(f"{site}/")
+    await sign_up(original, Visitor())
+
+    async with original.expect_popup() as popup:
+        await original.evaluate("void open(location.href)")
+    duplicate = await popup.value
+    await expect_signed_in(duplicate)
+
+    await expect_generation(original, 1)
+    await expect(newest_link(original)).to_contain_text("another tab")
+    await refresh_by_hand(original, generation=2)
+    await expect_generation(duplicate, 2)
+    await log_out(duplicate)
+    await expect(original.get_by_role("heading", name="Come in")).to_be_visible()
+
+
+async def test_a_refresh_token_is_never_sent_to_another_api(tab: Tab, site: str) -> None:
+    page = tab.page
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+    refreshes = refreshes_of(page)
+
+    await page.goto(f"{site}/#api=http://localhost:9")
+    await expect(page.get_by_role("heading", name="Come in")).to_be_visible()
+
+    assert refreshes == []
