@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
 from redis.asyncio import Redis
@@ -19,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import src.auth.store.sessions as session_store
+from alembic import command
 from src.app import create_app
 from src.core.db import build_engine
 from src.core.settings import Settings
@@ -51,7 +51,8 @@ def _scripts_on_a_movable_clock() -> Iterator[None]:
         moved = f"redis.call('GET', '{OFFSET_KEY}') or 0"
         source = original(package, name)
         return source.replace(
-            f"local t = {TIME_CALL}", f"local t = {TIME_CALL}; t[1] = t[1] + ({moved})",
+            f"local t = {TIME_CALL}",
+            f"local t = {TIME_CALL}; t[1] = t[1] + ({moved})",
         )
 
     session_store.script_source = with_offset  # type: ignore[assignment]
@@ -73,7 +74,8 @@ def postgresql_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def database_url(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> str:
     """A migrated database; every test that uses it runs on both kinds."""
     if request.param == "sqlite":

@@ -33,7 +33,10 @@ def new_email() -> str:
 
 
 async def sign_up(
-    client: httpx.AsyncClient, *, email: str | None = None, password: str | None = None,
+    client: httpx.AsyncClient,
+    *,
+    email: str | None = None,
+    password: str | None = None,
 ) -> Person:
     email, password = email or new_email(), password or PASSWORD
     response = await client.post("/auth/signup", json={"email": email, "password": password})
@@ -44,18 +47,24 @@ async def sign_up(
 async def log_in(client: httpx.AsyncClient, person: Person) -> Person:
     """The same person on another device."""
     response = await client.post(
-        "/auth/login", json={"email": person.email, "password": person.password},
+        "/auth/login",
+        json={"email": person.email, "password": person.password},
     )
     assert response.status_code == 200, response.text
     return _person(response, person.email, person.password)
 
 
 async def refresh(
-    client: httpx.AsyncClient, refresh_token: str, *, key: str | None = None,
+    client: httpx.AsyncClient,
+    refresh_token: str,
+    *,
+    key: str | None = None,
 ) -> httpx.Response:
     headers = {"Idempotency-Key": key} if key else {}
     return await client.post(
-        "/auth/refresh", json={"refresh_token": refresh_token}, headers=headers,
+        "/auth/refresh",
+        json={"refresh_token": refresh_token},
+        headers=headers,
     )
 
 

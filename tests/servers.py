@@ -26,8 +26,16 @@ class RedisServer:
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}"
         self._command = [
-            redis_binary(), "--port", "0", "--unixsocket", str(self.socket), "--save", "",
-            "--dir", str(folder), *options,
+            redis_binary(),
+            "--port",
+            "0",
+            "--unixsocket",
+            str(self.socket),
+            "--save",
+            "",
+            "--dir",
+            str(folder),
+            *options,
         ]
         self.process = self._start()
 

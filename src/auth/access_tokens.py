@@ -36,7 +36,13 @@ class AccessTokens:
     """Mints and verifies access tokens. No I/O."""
 
     def __init__(
-        self, ring: KeyRing, *, issuer: str, audience: str, ttl: timedelta, clock: Clock,
+        self,
+        ring: KeyRing,
+        *,
+        issuer: str,
+        audience: str,
+        ttl: timedelta,
+        clock: Clock,
     ) -> None:
         self._ring = ring
         self._fixed = {"iss": issuer, "aud": audience, "type": "access"}
@@ -44,7 +50,12 @@ class AccessTokens:
         self._clock = clock
 
     def mint(
-        self, *, user_id: UUID, session_id: str, roles: Sequence[str], not_after: datetime,
+        self,
+        *,
+        user_id: UUID,
+        session_id: str,
+        roles: Sequence[str],
+        not_after: datetime,
     ) -> MintedAccessToken:
         """A fresh access token that outlives neither its own lifetime nor its session."""
         now = int(self._clock().timestamp())

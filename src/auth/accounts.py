@@ -32,7 +32,11 @@ async def create_user(
     """
     address = parse_email(email)
     require_strong(
-        password, minimum=minimum_length, email=address.key, username=username, pointer="/password",
+        password,
+        minimum=minimum_length,
+        email=address.key,
+        username=username,
+        pointer="/password",
     )
     if await users.by_email_key(db, address.key):
         raise EmailTaken
@@ -55,7 +59,12 @@ class Accounts:
     """What people do with their own account."""
 
     def __init__(
-        self, db: AsyncSession, *, hasher: PasswordHasher, sessions: Sessions, minimum_length: int,
+        self,
+        db: AsyncSession,
+        *,
+        hasher: PasswordHasher,
+        sessions: Sessions,
+        minimum_length: int,
     ) -> None:
         self._db = db
         self._hasher = hasher
@@ -98,7 +107,10 @@ class Accounts:
         return user
 
     async def change_password(
-        self, user_id: UUID, change: PasswordChange, client: ClientInfo,
+        self,
+        user_id: UUID,
+        change: PasswordChange,
+        client: ClientInfo,
     ) -> TokenResponse:
         """Set a new password, end every session and open a fresh one.
 
@@ -121,7 +133,10 @@ class Accounts:
         # The row stays locked until the commit: a log-in that verified the old password waits here
         # and then finds the hash changed; one that came first is ended by end_all.
         if not await users.replace_password_hash(
-            self._db, user_id, verified_hash=verified_hash, new_hash=new_hash,
+            self._db,
+            user_id,
+            verified_hash=verified_hash,
+            new_hash=new_hash,
         ):
             raise WrongPassword(cause="the password changed in the meantime")
         await self._sessions.end_all(user_id=user_id, cause="password-change")

@@ -26,7 +26,12 @@ class LogIn:
     """Checks a password and opens a session."""
 
     def __init__(
-        self, db: AsyncSession, *, hasher: PasswordHasher, sessions: Sessions, clock: Clock,
+        self,
+        db: AsyncSession,
+        *,
+        hasher: PasswordHasher,
+        sessions: Sessions,
+        clock: Clock,
     ) -> None:
         self._db = db
         self._hasher = hasher
@@ -49,7 +54,11 @@ class LogIn:
         # After the session is open: a password change or a disabling in between is seen here,
         # and one that comes later ends the session itself.
         if not await users.record_login(
-            self._db, user.id, verified_hash=verified_hash, new_hash=new_hash, at=self._clock(),
+            self._db,
+            user.id,
+            verified_hash=verified_hash,
+            new_hash=new_hash,
+            at=self._clock(),
         ):
             await self._sessions.end_by_refresh_token(response.refresh_token)
             raise InvalidCredentials(cause="the account changed in the meantime")

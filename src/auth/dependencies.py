@@ -27,8 +27,8 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         pattern=r"^[\x21-\x7e]{22,128}$",
-        description="New for each rotation, at least 128 random bits (22 to 128 characters); keep it "
-        "until the answer is there, and repeat it when it does not come.",
+        description="New for each rotation, at least 128 random bits (22 to 128 characters). "
+        "Keep it until the answer is there; repeat it when none comes.",
     ),
 ]
 
@@ -88,15 +88,20 @@ async def get_login_request(request: Request) -> LoginRequest:
 def _from_form(body: bytes) -> LoginRequest:
     try:
         pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body),
-            errors="strict", max_num_fields=MOST_FORM_FIELDS,
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(body),
+            errors="strict",
+            max_num_fields=MOST_FORM_FIELDS,
         )
     except ValueError as error:
         raise MalformedBody(cause="form") from error
     fields = dict(pairs)
     if len(fields) != len(pairs):  # RFC 6749 §3.2
         raise MalformedBody(cause="form with a repeated field")
-    missing = [FieldError(f"/{n}", "Field required") for n in ("username", "password") if n not in fields]
+    missing = [
+        FieldError(f"/{n}", "Field required") for n in ("username", "password") if n not in fields
+    ]
     if fields.get("grant_type", "password") != "password":
         missing.append(FieldError("/grant_type", "Only `password` is accepted here"))
     if missing:
@@ -105,7 +110,8 @@ def _from_form(body: bytes) -> LoginRequest:
 
 
 async def get_logout_credential(
-    request: Request, body: LogoutRequest | None = None,
+    request: Request,
+    body: LogoutRequest | None = None,
 ) -> LogoutCredential:
     """The refresh token of the body, or else the bearer token.
 

@@ -14,7 +14,12 @@ SHORTEST_CONTEXT_WORD = 3
 
 
 def require_strong(
-    password: str, *, minimum: int, email: str, username: str | None, pointer: str,
+    password: str,
+    *,
+    minimum: int,
+    email: str,
+    username: str | None,
+    pointer: str,
 ) -> None:
     """Raises: `WeakPassword`, whose `errors` say what is wrong with the member at `pointer`."""
     weakness = weakness_of(password, minimum=minimum, email=email, username=username)

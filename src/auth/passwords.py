@@ -26,7 +26,9 @@ MAX_PASSWORD_CHARACTERS: Final = 256
 
 # bcrypt_sha256 over "latchkey", cost 4: a broken bcrypt library must not go unnoticed.
 _KNOWN_PASSWORD: Final = "latchkey"  # noqa: S105 - a public test vector
-_KNOWN_HASH: Final = "$bcrypt-sha256$v=2,t=2b,r=4$TiTJVsQ/DOWfO6nx0jFdG.$ZT9qXM5M.0hpLCW2DA37oMDhQEW/BLW"
+_KNOWN_HASH: Final = (
+    "$bcrypt-sha256$v=2,t=2b,r=4$TiTJVsQ/DOWfO6nx0jFdG.$ZT9qXM5M.0hpLCW2DA37oMDhQEW/BLW"
+)
 
 
 class PasswordHasher:
@@ -47,7 +49,9 @@ class PasswordHasher:
         self._capacity = threads + max(LEAST_WAITING, threads * WAITING_PER_THREAD)
         self._pending = 0
         self._pool = ThreadPoolExecutor(
-            threads, thread_name_prefix="password", initializer=_lower_priority,
+            threads,
+            thread_name_prefix="password",
+            initializer=_lower_priority,
         )
         self._dummy_hash = ""
 
@@ -65,7 +69,7 @@ class PasswordHasher:
         return await self._run(lambda: str(self._context.hash(normalised(password))))
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Whether the password matches. None, for an unknown user, takes the same time and fails."""
+        """Whether the password matches. None (an unknown user) takes as long, and never matches."""
         verdict = await self._run(
             lambda: self._verify(password, password_hash or self._dummy_hash),
         )

@@ -19,7 +19,15 @@ from typing import Final
 from uuid import UUID
 
 from src.auth.access_tokens import LEEWAY_SECONDS, subject
-from src.auth.key_ring import Claims, KeyRing, SigningKey, TokenRejected, base64url, require_equal, required
+from src.auth.key_ring import (
+    Claims,
+    KeyRing,
+    SigningKey,
+    TokenRejected,
+    base64url,
+    require_equal,
+    required,
+)
 from src.core.clock import Clock
 
 TOKEN_TYPE: Final = "rt+jwt"  # noqa: S105 - a media type
@@ -68,7 +76,12 @@ class RefreshTokens:
         return self._ring.active
 
     def encode(
-        self, link: Link, *, key: SigningKey, issued_at: datetime, expires_at: datetime,
+        self,
+        link: Link,
+        *,
+        key: SigningKey,
+        issued_at: datetime,
+        expires_at: datetime,
     ) -> str:
         """The token for a link. The same link and times give the same bytes."""
         return key.sign(

@@ -36,7 +36,9 @@ def _rfc3339(moment: datetime) -> str:
 
 
 Timestamp = Annotated[
-    datetime, PlainSerializer(_rfc3339, return_type=str), Field(examples=["2026-01-31T12:00:00Z"]),
+    datetime,
+    PlainSerializer(_rfc3339, return_type=str),
+    Field(examples=["2026-01-31T12:00:00Z"]),
 ]
 
 

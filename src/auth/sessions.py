@@ -79,7 +79,11 @@ class Sessions:
         )
 
     async def refresh(
-        self, db: AsyncSession, presented: str, *, idempotency_key: str | None,
+        self,
+        db: AsyncSession,
+        presented: str,
+        *,
+        idempotency_key: str | None,
     ) -> TokenResponse:
         """Exchange a refresh token for its successor (RFC 6749 §6, RFC 9700 §4.14.2).
 
@@ -91,7 +95,8 @@ class Sessions:
         if user is None or not user.is_active:
             raise InvalidRefreshToken(cause="user is unknown or disabled")
         rotation = await self._store.rotate(
-            parsed, key_hash=idempotency_key_hash(idempotency_key) if idempotency_key else "",
+            parsed,
+            key_hash=idempotency_key_hash(idempotency_key) if idempotency_key else "",
         )
         if not rotation.granted:
             _log_refusal(parsed.link, rotation.verdict)
@@ -123,8 +128,9 @@ class Sessions:
         await self.end(user_id=claims.user_id, session_id=claims.session_id)
 
     async def end_by_refresh_token(self, presented: str) -> None:
-        """Log out of a refresh token's session. Any generation will do, an expired one as well;
-        what is no token of ours names no session and so there is nothing to end.
+        """Log out of a refresh token's session: of any generation, even an expired one.
+
+        What is no token of ours names no session, so there is nothing to end.
         """
         try:
             link = self._refresh_tokens.parse(presented, allow_expired=True).link
@@ -143,13 +149,25 @@ class Sessions:
             raise InvalidRefreshToken(cause=str(verdict)) from verdict
 
     def _grant(
-        self, user: User, link: Link, *, key: SigningKey, issued_at: datetime, expires_at: datetime,
+        self,
+        user: User,
+        link: Link,
+        *,
+        key: SigningKey,
+        issued_at: datetime,
+        expires_at: datetime,
     ) -> TokenResponse:
         access_token = self._access_tokens.mint(
-            user_id=user.id, session_id=link.session_id, roles=user.roles, not_after=expires_at,
+            user_id=user.id,
+            session_id=link.session_id,
+            roles=user.roles,
+            not_after=expires_at,
         )
         refresh_token = self._refresh_tokens.encode(
-            link, key=key, issued_at=issued_at, expires_at=expires_at,
+            link,
+            key=key,
+            issued_at=issued_at,
+            expires_at=expires_at,
         )
         remaining = int(expires_at.timestamp()) - int(self._clock().timestamp())
         return TokenResponse(
@@ -162,7 +180,7 @@ class Sessions:
 
 
 def _log_refusal(link: Link, verdict: Verdict) -> None:
-    """AHEAD hints at a Redis that was rolled back, FORGED at a leaked signing key: look into both."""
+    """AHEAD hints at a Redis that was rolled back, FORGED at a leaked signing key."""
     log_event(
         "refresh-refused",
         cause=verdict,

@@ -1,10 +1,10 @@
 """The page from disk, on a narrow screen, with wrong input; and the API docs."""
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import Tab
-from tests.browser.people import Visitor, expect_generation, refresh_by_hand, sign_up
+from tests.browser.people import Visitor, expect_generation, refresh_by_hand, refreshes_of, sign_up
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.browser
@@ -91,22 +91,59 @@ async def test_the_docs_authorize_by_password_and_call_a_protected_route(
     tab: Tab,
     site: str,
 ) -> None:
-    page, visitor = tab.page, Visitor()
-    await page.goto(f"{site}/")
-    await sign_up(page, visitor)
-    await page.goto(f"{site}/docs")
+    page = tab.page
+    await authorize_in_docs(page, site)
 
+    me = await execute_in_docs(page, "/auth/me")
+
+    await expect(me.locator(STATUS)).to_contain_text("200")
+    assert tab.complaints == []
+
+
+async def test_the_docs_refresh_an_expired_access_token_and_show_the_new_one(
+    tab: Tab,
+    site: str,
+) -> None:
+    page = tab.page
+    await page.clock.install()
+    await authorize_in_docs(page, site)
+    me = await execute_in_docs(page, "/auth/me")
+    first = await me.locator(".curl-command").inner_text()
+    refreshes = refreshes_of(page)
+
+    await page.clock.fast_forward("20:00")
+    await me.get_by_role("button", name="Execute").click()
+
+    await expect(me.locator(".curl-command")).not_to_have_text(first)
+    await expect(me.locator(STATUS)).to_contain_text("200")
+    assert len(refreshes) == 1
+    assert tab.complaints == []
+
+
+STATUS = ".live-responses-table tbody .response-col_status >> nth=0"
+
+
+async def authorize_in_docs(page: Page, site: str) -> None:
+    visitor = Visitor()
+    signed_up = await page.request.post(
+        f"{site}/auth/signup",
+        data={"email": visitor.email, "password": visitor.password},
+    )
+    assert signed_up.status == 201
+    await page.goto(f"{site}/docs")
     await page.locator("button.authorize").first.click()
     await page.fill("#oauth_username", visitor.email)
     await page.fill("#oauth_password", visitor.password)
-    form = page.locator(".auth-container", has=page.locator("#oauth_username"))
-    await form.get_by_role("button", name="Authorize").click()
-    await expect(form.get_by_role("button", name="Logout")).to_be_visible()
+    form = page.locator(".auth-container", has_text="OAuth2, password")
+    await form.locator("button", has_text="Authorize").click()
+    await expect(form.locator("button", has_text="Logout")).to_be_visible()
     await page.locator(".btn-done").first.click()
-    me = page.locator(".opblock-get", has=page.locator('[data-path="/auth/me"]'))
-    await me.locator(".opblock-summary-control").click()
-    await me.get_by_role("button", name="Execute").click()
 
-    status = me.locator(".live-responses-table tbody .response-col_status").first
-    await expect(status).to_contain_text("200")
-    assert tab.complaints == []
+
+async def execute_in_docs(page: Page, path: str) -> Locator:
+    """Call a GET route in Swagger UI; its block, with the answer in it."""
+    block = page.locator(".opblock-get", has=page.locator(f'[data-path="{path}"]'))
+    await block.locator(".opblock-summary-control").click()
+    await block.get_by_role("button", name="Execute").click()
+    await expect(block.locator(STATUS)).to_be_visible()
+    return block

@@ -27,14 +27,18 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
     responses=documents(InvalidTokenMode, EmailTaken, UsernameTaken, WeakPassword, HashingBusy),
 )
 async def sign_up(
-    body: SignupRequest, accounts: AccountsService, client: CurrentClient,
+    body: SignupRequest,
+    accounts: AccountsService,
+    client: CurrentClient,
 ) -> TokenResponse:
     """Create an account and open its first session."""
     return await accounts.sign_up(body, client)
 
 
 @router.get(
-    "/me", response_model=Profile, responses=documents(AuthenticationRequired, InvalidToken),
+    "/me",
+    response_model=Profile,
+    responses=documents(AuthenticationRequired, InvalidToken),
 )
 async def read_profile(user_id: CurrentUserId, accounts: AccountsService) -> object:
     """The profile of the signed-in user."""
@@ -47,7 +51,9 @@ async def read_profile(user_id: CurrentUserId, accounts: AccountsService) -> obj
     responses=documents(AuthenticationRequired, InvalidToken, UsernameTaken),
 )
 async def change_profile(
-    body: ProfileChange, user_id: CurrentUserId, accounts: AccountsService,
+    body: ProfileChange,
+    user_id: CurrentUserId,
+    accounts: AccountsService,
 ) -> object:
     """Change the username, or remove it with null."""
     return await accounts.change_profile(user_id, body)
@@ -57,12 +63,19 @@ async def change_profile(
     "/password",
     dependencies=[Depends(require_body_mode)],
     responses=documents(
-        InvalidTokenMode, AuthenticationRequired, InvalidToken, WrongPassword, WeakPassword,
+        InvalidTokenMode,
+        AuthenticationRequired,
+        InvalidToken,
+        WrongPassword,
+        WeakPassword,
         HashingBusy,
     ),
 )
 async def change_password(
-    body: PasswordChange, user_id: CurrentUserId, accounts: AccountsService, client: CurrentClient,
+    body: PasswordChange,
+    user_id: CurrentUserId,
+    accounts: AccountsService,
+    client: CurrentClient,
 ) -> TokenResponse:
     """Change the password. Every session ends; the answer carries the tokens of a fresh one."""
     return await accounts.change_password(user_id, body, client)

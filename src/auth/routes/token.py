@@ -63,12 +63,18 @@ _LOGIN_BODY: Final[dict[str, Any]] = {
     dependencies=[Depends(require_body_mode)],
     openapi_extra=_LOGIN_BODY,
     responses=documents(
-        MalformedBody, InvalidTokenMode, InvalidCredentials, UnsupportedMediaType, InvalidRequest,
+        MalformedBody,
+        InvalidTokenMode,
+        InvalidCredentials,
+        UnsupportedMediaType,
+        InvalidRequest,
         HashingBusy,
     ),
 )
 async def log_in(
-    credentials: PresentedCredentials, service: LogInService, client: CurrentClient,
+    credentials: PresentedCredentials,
+    service: LogInService,
+    client: CurrentClient,
 ) -> TokenResponse:
     """Open a session with e-mail and password, sent as JSON or as the OAuth2 password form."""
     return await service(credentials, client)
@@ -78,7 +84,10 @@ async def log_in(
     "/refresh",
     dependencies=[Depends(require_body_mode)],
     responses=documents(
-        InvalidTokenMode, InvalidRefreshToken, RefreshTokenReused, ServiceUnavailable,
+        InvalidTokenMode,
+        InvalidRefreshToken,
+        RefreshTokenReused,
+        ServiceUnavailable,
     ),
 )
 async def refresh(

@@ -73,7 +73,13 @@ class SessionStore:
         self._end = _script(redis, "end.lua")
 
     async def issue(
-        self, *, user_id: UUID, session_id: str, jti_hash: str, device: str, address: str,
+        self,
+        *,
+        user_id: UUID,
+        session_id: str,
+        jti_hash: str,
+        device: str,
+        address: str,
     ) -> Opened:
         """Open a session at generation 0; beyond the cap the user's oldest sessions end."""
         lifetimes = self._lifetimes

@@ -25,23 +25,39 @@ async def is_active(db: AsyncSession, user_id: UUID) -> bool:
 
 
 async def replace_password_hash(
-    db: AsyncSession, user_id: UUID, *, verified_hash: str, new_hash: str,
+    db: AsyncSession,
+    user_id: UUID,
+    *,
+    verified_hash: str,
+    new_hash: str,
 ) -> bool:
     """Set a new hash where the verified one still stands; False when it no longer does."""
     return await _update_if_unchanged(db, user_id, verified_hash, password_hash=new_hash)
 
 
 async def record_login(
-    db: AsyncSession, user_id: UUID, *, verified_hash: str, new_hash: str, at: datetime,
+    db: AsyncSession,
+    user_id: UUID,
+    *,
+    verified_hash: str,
+    new_hash: str,
+    at: datetime,
 ) -> bool:
     """Note a log-in of an active user whose verified hash still stands; False otherwise."""
     return await _update_if_unchanged(
-        db, user_id, verified_hash, password_hash=new_hash, last_login_at=at,
+        db,
+        user_id,
+        verified_hash,
+        password_hash=new_hash,
+        last_login_at=at,
     )
 
 
 async def _update_if_unchanged(
-    db: AsyncSession, user_id: UUID, verified_hash: str, **values: object,
+    db: AsyncSession,
+    user_id: UUID,
+    verified_hash: str,
+    **values: object,
 ) -> bool:
     statement = (
         update(User)
@@ -51,6 +67,5 @@ async def _update_if_unchanged(
             col(User.is_active).is_(True),
         )
         .values(**values)
-        .returning(col(User.id))
     )
-    return (await db.execute(statement)).one_or_none() is not None
+    return (await db.exec(statement)).rowcount == 1

@@ -18,6 +18,12 @@ local absolute_end = now + ARGV[4]
 local expires = math.min(now + ARGV[3], absolute_end)
 local function ms(number) return string.format('%.0f', number) end
 
+-- First, because a Redis that is out of memory refuses only the first write of a script.
+redis.call('HSET', KEYS[2], 'n', 0, 'c', ARGV[2], 'p', '', 'k', '',
+  'r', ms(now), 'x', ms(expires), 'e', ms(absolute_end), 'a', ms(now),
+  'd', ARGV[6], 'ip', ARGV[7])
+redis.call('PEXPIREAT', KEYS[2], ms(expires))
+
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ms(now))
 redis.call('ZREM', KEYS[1], ARGV[1])
 local surplus = redis.call('ZCARD', KEYS[1]) + 1 - ARGV[5]
@@ -28,11 +34,6 @@ if surplus > 0 then
   redis.call('ZREMRANGEBYRANK', KEYS[1], 0, surplus - 1)
 end
 
-redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[2], 'n', 0, 'c', ARGV[2], 'p', '', 'k', '',
-  'r', ms(now), 'x', ms(expires), 'e', ms(absolute_end), 'a', ms(now),
-  'd', ARGV[6], 'ip', ARGV[7])
-redis.call('PEXPIREAT', KEYS[2], ms(expires))
 redis.call('ZADD', KEYS[1], ms(expires), ARGV[1])
 local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 redis.call('PEXPIREAT', KEYS[1], ms(tonumber(last[2])))
