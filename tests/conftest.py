@@ -17,7 +17,7 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-import src.auth.store.sessions as session_store
+import src.core.redis as core_redis
 from alembic import command
 from src.app import create_app
 from src.core.db import build_engine
@@ -45,7 +45,7 @@ class MovableClock:
 @pytest.fixture(scope="session", autouse=True)
 def _scripts_on_a_movable_clock() -> Iterator[None]:
     """Redis has one clock, TIME. Tests add to what it says; all else of the scripts is as it is."""
-    original = session_store.script_source
+    original = core_redis.script_source
 
     def with_offset(package: str, name: str) -> str:
         moved = f"redis.call('GET', '{OFFSET_KEY}') or 0"
@@ -55,9 +55,9 @@ def _scripts_on_a_movable_clock() -> Iterator[None]:
             f"local t = {TIME_CALL}; t[1] = t[1] + ({moved})",
         )
 
-    session_store.script_source = with_offset  # type: ignore[assignment]
+    core_redis.script_source = with_offset
     yield
-    session_store.script_source = original
+    core_redis.script_source = original
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +135,7 @@ class WithState:
 async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the app, which is started and stopped around it."""
     async with app.router.lifespan_context(app) as state:
-        transport = httpx.ASGITransport(WithState(app, dict(state or {})))  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(WithState(app, dict(state or {})))
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client
 

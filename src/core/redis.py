@@ -39,6 +39,11 @@ def build_redis(redis_url: str) -> Redis:
     return Redis.from_pool(pool)
 
 
+def load_script(redis: Redis, package: str, name: str) -> Script:
+    """A script of package data, ready to call: EVALSHA, and EVAL only where Redis forgot it."""
+    return redis.register_script(script_source(package, name))
+
+
 def script_source(package: str, name: str) -> str:
     """The text of a Lua script that is kept beside the code that calls it."""
     return files(package).joinpath(name).read_text(encoding="utf-8")

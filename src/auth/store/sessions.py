@@ -9,8 +9,9 @@ from redis.asyncio import Redis
 
 from src.auth.refresh_tokens import PresentedRefreshToken
 from src.auth.store import keys
-from src.core.redis import Script, reach, script_source
+from src.core.redis import load_script, reach
 
+SCRIPTS = "src.auth.store.lua"
 MAX_DEVICE_BYTES = 64
 
 
@@ -68,9 +69,9 @@ class SessionStore:
     def __init__(self, redis: Redis, lifetimes: Lifetimes) -> None:
         self._redis = redis
         self._lifetimes = lifetimes
-        self._issue = _script(redis, "issue.lua")
-        self._rotate = _script(redis, "rotate.lua")
-        self._end = _script(redis, "end.lua")
+        self._issue = load_script(redis, SCRIPTS, "issue.lua")
+        self._rotate = load_script(redis, SCRIPTS, "rotate.lua")
+        self._end = load_script(redis, SCRIPTS, "end.lua")
 
     async def issue(
         self,
@@ -127,10 +128,6 @@ class SessionStore:
     async def end_all(self, *, user_id: UUID) -> None:
         """End every session of a user. Their hashes are orphans then and expire by themselves."""
         await reach(self._redis.unlink(keys.session_index(user_id)))
-
-
-def _script(redis: Redis, name: str) -> Script:
-    return redis.register_script(script_source("src.auth.store.lua", name))
 
 
 def _keys(user_id: UUID, session_id: str) -> list[str]:
