@@ -1,0 +1,39 @@
+"""Chat alone, with a responder that says what it was asked."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from src.chat.responder import Turn
+from src.chat.router import router
+from src.core.db import SessionMaker
+from tests.features import ada, bob, client_of, sessionmaker
+
+__all__ = ["ada", "bob", "sessionmaker"]  # fixtures
+
+
+class Echo:
+    """A responder that remembers what it was told, and can be made to do something first."""
+
+    def __init__(self) -> None:
+        self.history: Sequence[Turn] = []
+        self.first: Callable[[], Awaitable[Any]] | None = None
+
+    async def __call__(self, *, question: str, history: Sequence[Turn]) -> str:
+        self.history = history
+        if self.first:
+            await self.first()
+        return f"You said: {question}"
+
+
+@pytest.fixture
+def responder() -> Echo:
+    return Echo()
+
+
+@pytest.fixture
+async def chat(sessionmaker: SessionMaker, responder: Echo) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(router, sessionmaker=sessionmaker, responder=responder) as client:
+        yield client

@@ -1,0 +1,204 @@
+"""Migrations: up, down and up again on both databases, and equal to the models."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.engine import make_url
+
+from alembic import command
+from src.core.clock import utc_now
+from src.core.db import build_engine, new_id
+from src.tables import metadata
+from tests.conftest import REPOSITORY
+
+T = TypeVar("T")
+
+TABLES = {"users", "chat_sessions", "chat_messages", "anatomy_records"}
+WIDENS_EMAIL = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "9999"
+down_revision = {head!r}
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("users") as users:
+        users.alter_column("email", existing_type=sa.String(320), type_=sa.String(400))
+"""
+
+
+def on_connection(url: str, work: Callable[[Connection], T], **options: Any) -> T:
+    """Do something on a connection of its own, and commit it."""
+
+    async def connect() -> T:
+        engine = build_engine(url).execution_options(**options)
+        try:
+            async with engine.begin() as connection:
+                return await connection.run_sync(work)
+        finally:
+            await engine.dispose()
+
+    return asyncio.run(connect())
+
+
+def tables(url: str) -> set[str]:
+    return on_connection(url, lambda c: set(inspect(c).get_table_names())) - {"alembic_version"}
+
+
+def names_of_constraints(connection: Connection) -> set[str]:
+    seen = inspect(connection)
+    return {
+        str(constraint["name"])
+        for table in TABLES
+        for constraint in (
+            seen.get_pk_constraint(table),
+            *seen.get_foreign_keys(table),
+            *seen.get_unique_constraints(table),
+            *seen.get_indexes(table),
+        )
+    }
+
+
+def length_of_email(connection: Connection) -> int:
+    columns = inspect(connection).get_columns("users")
+    return next(c["type"].length for c in columns if c["name"] == "email")  # type: ignore[attr-defined, no-any-return]
+
+
+def add_a_person_with_a_conversation(connection: Connection) -> None:
+    now = utc_now()
+    user = {"id": new_id(), "email": "a", "email_key": "a", "password_hash": "-", "roles": []}
+    defaults = {"email_verified": False, "is_active": True, "created_at": now}
+    connection.execute(metadata.tables["users"].insert().values(**user, **defaults))
+    session = {"id": new_id(), "user_id": user["id"], "title": "kept"}
+    times = {"created_at": now, "updated_at": now}
+    connection.execute(metadata.tables["chat_sessions"].insert().values(**session, **times))
+
+
+def rows(url: str, select: str) -> list[tuple[Any, ...]]:
+    return on_connection(url, lambda c: [tuple(row) for row in c.execute(text(select))])
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without any table."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/empty.db"
+    server: str = request.getfixturevalue("postgresql_url")
+    name = f"migrations_{new_id().hex}"
+    create = text(f"CREATE DATABASE {name}")
+    on_connection(server, lambda c: c.execute(create) and None, isolation_level="AUTOCOMMIT")
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def config(database_url: str, ini: Path = REPOSITORY / "alembic.ini") -> Config:
+    made = Config(ini)
+    made.attributes["database_url"] = database_url
+    return made
+
+
+def test_migrations_go_up_and_down_and_up_again(empty_database: str) -> None:
+    migrations = config(empty_database)
+    command.upgrade(migrations, "head")
+    assert tables(empty_database) == TABLES == set(metadata.tables)
+    command.downgrade(migrations, "base")
+    assert tables(empty_database) == set()
+    command.upgrade(migrations, "head")
+    assert tables(empty_database) == TABLES
+
+
+def test_each_migration_can_be_taken_back_alone(empty_database: str) -> None:
+    migrations = config(empty_database)
+    command.upgrade(migrations, "head")
+    command.downgrade(migrations, "-1")
+    assert tables(empty_database) == {"users"}
+    command.upgrade(migrations, "+1")
+    assert tables(empty_database) == TABLES
+
+
+def test_a_migrated_database_is_what_the_models_say(empty_database: str) -> None:
+    migrations = config(empty_database)
+    command.upgrade(migrations, "head")
+    command.check(migrations)
+
+
+def test_a_migrated_database_has_the_constraints_of_the_models(empty_database: str) -> None:
+    """Alembic's check does not look at the names of primary keys, nor at those of SQLite."""
+    command.upgrade(config(empty_database), "head")
+    expected = {
+        "pk_users",
+        "uq_users_email_key",
+        "uq_users_username_key",
+        "pk_chat_sessions",
+        "fk_chat_sessions_user_id_users",
+        "ix_chat_sessions_user_id_updated_at",
+        "pk_chat_messages",
+        "fk_chat_messages_session_id_chat_sessions",
+        "ix_chat_messages_session_id_id",
+        "pk_anatomy_records",
+        "fk_anatomy_records_user_id_users",
+        "ix_anatomy_records_user_id_id",
+        "ix_anatomy_records_user_id_part",
+    }
+    assert on_connection(empty_database, names_of_constraints) == expected
+
+
+def test_a_table_that_is_changed_keeps_the_rows_that_refer_to_it(
+    empty_database: str,
+    tmp_path: Path,
+) -> None:
+    shutil.copy(REPOSITORY / "alembic.ini", tmp_path)
+    shutil.copytree(REPOSITORY / "alembic", tmp_path / "alembic")
+    migrations = config(empty_database, tmp_path / "alembic.ini")
+    command.upgrade(migrations, "head")
+    on_connection(empty_database, add_a_person_with_a_conversation)
+    head = ScriptDirectory.from_config(migrations).get_current_head()
+    later = tmp_path / "alembic" / "versions" / "9999_widens_email.py"
+    later.write_text(WIDENS_EMAIL.format(head=head))
+    command.upgrade(config(empty_database, tmp_path / "alembic.ini"), "head")
+    assert on_connection(empty_database, length_of_email) == 400
+    assert rows(empty_database, "SELECT title FROM chat_sessions") == [("kept",)]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the repository with this environment and nothing else of ours."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_command_line_needs_a_database_url_and_no_secrets(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/plain.db"
+    ran = run("-m", "alembic", "upgrade", "head", DATABASE_URL=url)
+    assert ran.returncode == 0, ran.stderr
+    assert tables(url) == TABLES
+
+
+def test_the_statements_can_be_printed_without_a_database() -> None:
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    ran = run("-m", "alembic", "upgrade", "head", "--sql", DATABASE_URL=url)
+    assert ran.returncode == 0, ran.stderr
+    assert "CREATE TABLE chat_messages" in ran.stdout
+    assert "TIMESTAMP WITH TIME ZONE" in ran.stdout
+
+
+def test_the_folder_of_migrations_does_not_shadow_the_library() -> None:
+    assert not list((REPOSITORY / "alembic").rglob("__init__.py"))
+    ran = run("-c", "import alembic; print(alembic.__file__)")
+    assert "site-packages" in ran.stdout
