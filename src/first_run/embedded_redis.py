@@ -72,8 +72,10 @@ def _only_one(local: Path) -> Iterator[TextIO]:
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY_FILE), "r+") as file:
         if not _lock(file.fileno()):
             raise already_running(_read(file))
-        yield file
-        _write(file)
+        try:
+            yield file
+        finally:
+            _write(file)
 
 
 def _end_orphan(run_file: TextIO) -> None:

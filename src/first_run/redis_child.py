@@ -13,7 +13,9 @@ from typing import Final
 from urllib.parse import quote
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from src.first_run import dies_with_parent
 from src.first_run.failures import RedisUnavailable
@@ -22,6 +24,7 @@ from src.first_run.private_files import private_folder
 MAX_SOCKET_PATH_BYTES: Final = 100  # the kernel's limit is 108 on Linux and 104 on macOS
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 1.0
 POLL_SECONDS: Final = 0.01
 LOG_LINES_SHOWN: Final = 5
 PLAIN_BYTES: Final = frozenset(f"{string.ascii_letters}{string.digits}/._-".encode())
@@ -97,7 +100,7 @@ def leave(place: RedisPlace) -> None:
 
 def answers(socket: Path) -> bool:
     """Whether a Redis listens there and is done loading its data."""
-    with Redis(unix_socket_path=str(socket), socket_timeout=1.0) as redis:
+    with _client(socket) as redis:
         try:
             return bool(redis.ping())
         except RedisError:
@@ -109,7 +112,7 @@ def shut_down_orphan(socket: Path) -> None:
 
     Raises: `RedisUnavailable` when it does not end.
     """
-    with Redis(unix_socket_path=str(socket), socket_timeout=STOP_SECONDS) as redis:
+    with _client(socket) as redis:
         try:
             redis.shutdown()
         except RedisError:
@@ -121,6 +124,15 @@ def shut_down_orphan(socket: Path) -> None:
                 f"An earlier embedded Redis still runs at {socket}. End that process first."
             )
         time.sleep(POLL_SECONDS)
+
+
+def _client(socket: Path) -> Redis:
+    """A client that asks once: by default it would try for seconds where nobody listens."""
+    return Redis(
+        unix_socket_path=str(socket),
+        socket_timeout=ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), retries=0),
+    )
 
 
 def _wait_until_it_answers(

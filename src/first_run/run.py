@@ -13,7 +13,9 @@ from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from uvicorn import Config, Server
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
@@ -74,7 +76,10 @@ def require_redis(redis_url: str) -> None:
     """Raises: `RedisUnavailable` when nothing answers PING at the URL."""
     try:
         with Redis.from_url(
-            redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
+            redis_url,
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+            retry=Retry(NoBackoff(), retries=0),
         ) as redis:
             redis.ping()
     except (RedisError, OSError, ValueError) as error:

@@ -67,8 +67,9 @@ async def _migrate(database_url: str) -> None:
     async with _connection(database_url) as connection:
         if connection.dialect.name == "postgresql":
             await _take_turn(connection)
+        config = Config(str(ALEMBIC_INI), attributes={"database_url": database_url})
         # Alembic's own env.py runs an event loop, so it needs a thread without one.
-        await asyncio.to_thread(command.upgrade, Config(str(ALEMBIC_INI)), "head")
+        await asyncio.to_thread(command.upgrade, config, "head")
 
 
 async def _take_turn(connection: AsyncConnection) -> None:

@@ -52,17 +52,17 @@ async def healthz() -> Alive:
 @router.get("/readyz", responses=documents(ServiceUnavailable))
 async def readyz(request: Request) -> Ready:
     """Database and Redis answer, each within 500 ms. The 503 names the one that does not."""
-    raise_unless_ready(
-        await answering(
-            database=_database_answers(request.state.sessionmaker),
-            redis=_redis_answers(request.state.redis),
-        )
+    failures = await failures_of(
+        database=_database_answers(request.state.sessionmaker),
+        redis=_redis_answers(request.state.redis),
     )
+    if failures:
+        raise _not_ready(failures)
     return Ready()
 
 
-async def answering(**checks: Awaitable[bool]) -> dict[str, bool]:
-    """Which of the checks succeed within `READY_SECONDS`, all at once.
+async def failures_of(**checks: Awaitable[bool]) -> dict[str, str]:
+    """Which of the checks fail or take over `READY_SECONDS`, each with its cause; all at once.
 
     A check that does not come back is cancelled and not waited for: a driver whose server is
     frozen can take long to give up.
@@ -74,21 +74,28 @@ async def answering(**checks: Awaitable[bool]) -> dict[str, bool]:
             task.cancel()
             _abandoned.add(task)
             task.add_done_callback(_forget)
-    return {name: _succeeded(task) for name, task in tasks.items()}
+    causes = {name: _failure(task) for name, task in tasks.items()}
+    return {name: cause for name, cause in causes.items() if cause is not None}
 
 
-def raise_unless_ready(answers: dict[str, bool]) -> None:
-    """Raises: `ServiceUnavailable` that names in `detail` and `errors` what does not answer."""
-    away = [name for name, answers_in_time in answers.items() if not answers_in_time]
-    if not away:
-        return
-    errors = [FieldError(f"/{name}", "does not answer within 500 ms") for name in away]
-    problem = {"database": DatabaseNotReady, "redis": RedisNotReady}[away[0]]
-    raise (problem if len(away) == 1 else NothingReady)(*errors)
+def _not_ready(failures: dict[str, str]) -> ServiceUnavailable:
+    """The problem that names in `detail` and `errors` what does not answer."""
+    problems = {"database": DatabaseNotReady, "redis": RedisNotReady}
+    problem = problems[next(iter(failures))] if len(failures) == 1 else NothingReady
+    return problem(
+        *(FieldError(f"/{name}", "does not answer within 500 ms") for name in failures),
+        cause=", ".join(f"{name}: {cause}" for name, cause in failures.items()),
+    )
 
 
-def _succeeded(task: asyncio.Task[bool]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is None and task.result()
+def _failure(task: asyncio.Task[bool]) -> str | None:
+    """The cause in one word, for the log; None when there is none."""
+    if not task.done() or task.cancelled():
+        return "TimeoutError"
+    error = task.exception()
+    if error is not None:
+        return type(error).__name__
+    return None if task.result() else "refused"
 
 
 def _forget(task: asyncio.Task[bool]) -> None:
@@ -99,8 +106,7 @@ def _forget(task: asyncio.Task[bool]) -> None:
 
 async def _database_answers(sessions: SessionMaker) -> bool:
     async with sessions() as db:
-        await db.execute(text("SELECT 1"))
-    return True
+        return bool(await db.scalar(text("SELECT 1")))
 
 
 async def _redis_answers(redis: Redis) -> bool:

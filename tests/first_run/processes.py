@@ -1,0 +1,177 @@
+"""Commands and servers as real processes, started, watched and ended by tests."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import IO
+
+from src.core.settings import Settings
+
+START_SECONDS = 60.0
+END_SECONDS = 10.0
+REPOSITORY = Path(__file__).parents[2]
+NOT_PART_OF_IT = (".venv", ".local", ".git", ".env", "node_modules")
+READY = re.compile(r"Latchkey is ready in ([0-9.]+) s")
+
+
+def clean_environment(**changes: str) -> dict[str, str]:
+    """This process's environment without any setting of the platform."""
+    inherited = {k: v for k, v in os.environ.items() if k not in Settings.model_fields}
+    return {**inherited, "NO_COLOR": "1", **changes}
+
+
+def command(
+    project: Path, *arguments: str, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`python ARGUMENT…` in the project's folder."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=project,
+        env=clean_environment(**environment),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+
+
+def cli(
+    project: Path, *arguments: str, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`python -m src.cli ARGUMENT…` in the project's folder."""
+    return command(project, "-m", "src.cli", *arguments, stdin=stdin, **environment)
+
+
+def copy_project(folder: Path) -> Path:
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=REPOSITORY,
+        env=clean_environment(),
+        capture_output=True,
+        check=False,
+    )
+    if listing.returncode:  # not a clone: an unpacked archive
+        ignore = shutil.ignore_patterns(*NOT_PART_OF_IT, "__pycache__")
+        return Path(shutil.copytree(REPOSITORY, folder, ignore=ignore))
+    for name in filter(None, listing.stdout.decode().split("\0")):
+        source, target = REPOSITORY / name, folder / name
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    return folder
+
+
+@dataclass
+class RunningServer:
+    """A `python -m src.cli run` that has said that it is ready."""
+
+    process: subprocess.Popen[str]
+    lines: list[str]
+    project: Path
+
+    @property
+    def printed(self) -> str:
+        """Everything that it has written so far."""
+        return "".join(self.lines)
+
+    @property
+    def base(self) -> str:
+        """Its address, without a slash at the end."""
+        found = re.search(r"(?:Test page|API) +(http://\S+)/", self.printed)
+        assert found is not None, self.printed
+        return found.group(1)
+
+    @property
+    def redis_socket(self) -> str:
+        instance = json.loads((self.project / ".local" / "run.json").read_text())
+        return str(instance["redis_socket"])
+
+    def post(self, path: str, **members: str) -> tuple[int, dict[str, str]]:
+        """Status and document of a JSON request."""
+        request = urllib.request.Request(  # noqa: S310 - our own loopback address
+            self.base + path,
+            data=json.dumps(members).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+                return response.status, json.loads(response.read() or b"{}")
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal and wait; a server that takes over ten seconds fails the test."""
+        self.process.send_signal(number)
+        return self.process.wait(END_SECONDS)
+
+
+@contextmanager
+def running_server(project: Path, *options: str, **environment: str) -> Iterator[RunningServer]:
+    """The server on a free port of its own choice, ready; ended with the block if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "src.cli", "run", "--port", "0", *options],
+        cwd=project,
+        env=clean_environment(**environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    server = RunningServer(process, [], project)
+    reader = Thread(target=_read_lines, args=(process.stdout, server.lines), daemon=True)
+    reader.start()
+    try:
+        wait_until(lambda: is_ready(server), START_SECONDS, what="the server to be ready")
+        yield server
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        reader.join(END_SECONDS)
+        process.stdout.close()
+
+
+def _read_lines(stream: IO[str], lines: list[str]) -> None:
+    """Keep reading: a server whose pipe is full would stand still."""
+    for line in stream:
+        lines.append(line)  # noqa: PERF402 - line by line, for whoever looks meanwhile
+
+
+def is_ready(server: RunningServer) -> bool:
+    assert server.process.poll() is None, f"the server ended: {server.printed}"
+    return READY.search(server.printed) is not None
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, *, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds} s for {what}")
+        time.sleep(0.02)
+
+
+def is_alive(process_id: int) -> bool:
+    """Whether the process runs; one that ended and was not waited for does not."""
+    try:
+        with open(f"/proc/{process_id}/stat", encoding="ascii", errors="replace") as stat:  # noqa: PTH123
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
