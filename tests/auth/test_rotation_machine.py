@@ -156,7 +156,7 @@ class RotationMachine(RuleBasedStateMachine):
             text = {"none": None, "same": session.key, "new": secrets.token_urlsafe(16)}[key]
             self.present_generation(session, generation, text)
 
-    @precondition(lambda self: self.sessions)
+    @precondition(lambda self: self.sessions and self.is_live(self.sessions[-1], self.now()))
     @rule(duration=st.sampled_from(DURATIONS), key=st.sampled_from(["none", "same", "new"]))
     def lose_an_answer_and_retry_later(self, duration: timedelta, key: str) -> None:
         session = self.sessions[-1]
@@ -166,7 +166,7 @@ class RotationMachine(RuleBasedStateMachine):
         text = {"none": None, "same": first_key, "new": secrets.token_urlsafe(16)}[key]
         self.present_generation(session, generation, text)
 
-    @precondition(lambda self: self.sessions)
+    @precondition(lambda self: self.sessions and self.is_live(self.sessions[-1], self.now()))
     @rule()
     def stay_signed_in_to_the_absolute_end(self) -> None:
         session = self.sessions[-1]
