@@ -8,12 +8,13 @@ from typing import Any, TypedDict
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import SecretStr
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from src import openapi, pages
+from src import openapi
 from src.anatomy.router import router as anatomy_router
 from src.assistant.local import LocalResponder
 from src.auth.access_tokens import TOKEN_TYPE as ACCESS_TYPE
@@ -43,6 +44,7 @@ from src.core.problem_json import (
 from src.core.redis import build_redis
 from src.core.settings import Settings
 from src.health.router import router as health_router
+from src.pages.router import build_pages_router
 
 VERSION = "0.1.0"
 EXPOSED_HEADERS = ["WWW-Authenticate", "Retry-After", "X-Request-ID"]
@@ -118,14 +120,15 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         app.add_exception_handler(error, handler)
     routers = [account.router, token.router, chat_router, anatomy_router, health_router]
     if not settings.is_production:
-        routers.append(pages.router)
+        routers.append(build_pages_router())
     for router in routers:
         app.include_router(router)
     return app
 
 
 def _lifespan(
-    settings: Settings, clock: Clock,
+    settings: Settings,
+    clock: Clock,
 ) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
@@ -135,7 +138,11 @@ def _lifespan(
         try:
             await hasher.warm_up()
             yield _build_state(
-                settings, clock, build_sessionmaker(engine), redis, hasher,
+                settings,
+                clock,
+                build_sessionmaker(engine),
+                redis,
+                hasher,
             )
         finally:
             hasher.close()
@@ -153,20 +160,14 @@ def _build_state(
     hasher: PasswordHasher,
 ) -> State:
     access_tokens = AccessTokens(
-        KeyRing(
-            SigningKey(secret=settings.JWT_SECRET_KEY.get_secret_value(), token_type=ACCESS_TYPE),
-        ),
+        _key_ring(settings.JWT_SECRET_KEY, ACCESS_TYPE),
         issuer=settings.JWT_ISSUER,
         audience=settings.JWT_AUDIENCE,
         ttl=settings.access_ttl,
         clock=clock,
     )
     refresh_tokens = RefreshTokens(
-        KeyRing(
-            SigningKey(
-                secret=settings.JWT_REFRESH_SECRET_KEY.get_secret_value(), token_type=REFRESH_TYPE,
-            ),
-        ),
+        _key_ring(settings.JWT_REFRESH_SECRET_KEY, REFRESH_TYPE),
         issuer=settings.JWT_ISSUER,
         audience=settings.JWT_AUDIENCE,
         clock=clock,
@@ -186,6 +187,10 @@ def _build_state(
         authenticate=TokenAuthentication(access_tokens, ActiveUsers(sessionmaker)),
         responder=LocalResponder(),
     )
+
+
+def _key_ring(secret: SecretStr, token_type: str) -> KeyRing:
+    return KeyRing(SigningKey(secret=secret.get_secret_value(), token_type=token_type))
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:

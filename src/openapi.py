@@ -12,9 +12,7 @@ Document = dict[str, Any]
 
 
 def amended(document: Document) -> Document:
-    """The document with its problem schema, log-in by password as the alternative to a pasted
-    token, and 422 as what is really sent.
-    """
+    """The document with the schema of problems, 422 as it is sent, and log-in by password."""
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = SCHEMA

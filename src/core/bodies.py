@@ -14,6 +14,8 @@ from src.core.errors import FieldError, InvalidRequest, MalformedBody, Unsupport
 MAX_DEPTH: Final = 32
 
 _JSON_TYPE = re.compile(r"application/json(?:\s*;\s*charset=\"?utf-8\"?)?\s*", re.IGNORECASE)
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKET = re.compile(r"[\[\]{}]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -50,8 +52,12 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     try:
         text = body.decode("utf-8")
         _check_depth(text)
-        document = json.loads(text, object_pairs_hook=_unique_members, parse_constant=_refuse_constant,
-                              parse_float=_finite)
+        document = json.loads(
+            text,
+            object_pairs_hook=_unique_members,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
     except (ValueError, RecursionError) as error:
         raise MalformedBody(cause=type(error).__name__) from error
     # Only an escape can have brought either in: raw control characters are no JSON.
@@ -61,27 +67,14 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _check_depth(text: str) -> None:
-    """Before parsing: the parser recurses. Brackets inside strings count too, up to the limit."""
+    """Before parsing, because the parser recurses."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     depth = 0
-    in_string = escaped = False
-    for character in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise ValueError("nested too deep")
-        elif character in "]}":
-            depth -= 1
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise ValueError("nested too deep")
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

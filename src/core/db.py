@@ -19,8 +19,14 @@ from uuid_utils.compat import uuid7 as new_id
 from src.core.errors import ServiceUnavailable
 
 __all__ = [
-    "DbSession", "SessionMaker", "UtcDateTime", "build_engine", "build_sessionmaker",
-    "get_db", "is_outage", "new_id",
+    "DbSession",
+    "SessionMaker",
+    "UtcDateTime",
+    "build_engine",
+    "build_sessionmaker",
+    "get_db",
+    "is_outage",
+    "new_id",
 ]
 
 SessionMaker = async_sessionmaker[AsyncSession]

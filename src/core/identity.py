@@ -54,11 +54,12 @@ def presented_bearer_token(request: Request) -> str | None:
 
 
 class _AccessTokenBearer(SecurityBase):
-    """The one dependency of protected routes: OpenAPI reads the scheme, a call gives the identity."""
+    """The one dependency of protected routes: OpenAPI reads it, calling it authenticates."""
 
     def __init__(self) -> None:
         self.model = HTTPBearerModel(
-            bearerFormat="JWT", description="Paste the `access_token` of a log-in.",
+            bearerFormat="JWT",
+            description="Paste the `access_token` of a log-in.",
         )
         self.scheme_name = BEARER_SCHEME
 
