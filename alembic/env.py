@@ -7,7 +7,10 @@ read: migrations need no secrets. Programs may name another in `Config.attribute
 import asyncio
 from typing import Any, Literal
 
+from alembic.util import CommandError
 from sqlalchemy import Connection, TypeDecorator
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from alembic import context
 from src.core.db import build_engine
@@ -18,6 +21,16 @@ from src.tables import metadata
 def _database_url() -> str:
     named = context.config.attributes.get("database_url") or raw_setting("DATABASE_URL")
     return str(named or Settings.model_fields["DATABASE_URL"].default)
+
+
+def _engine() -> AsyncEngine:
+    try:
+        return build_engine(_database_url())
+    except (ValueError, ArgumentError) as error:
+        raise CommandError(
+            "DATABASE_URL names no database. Set it to one such as "
+            "postgresql://user:password@host/name or sqlite:///path",
+        ) from error
 
 
 def _render_plainly(kind: str, item: object, _: object) -> str | Literal[False]:
@@ -39,7 +52,7 @@ def _configure(**target: Any) -> None:  # noqa: ANN401 - Alembic's own options
 
 def _print_sql() -> None:
     """`alembic upgrade head --sql`: the statements, without a connection."""
-    dialect = build_engine(_database_url()).dialect.name
+    dialect = _engine().dialect.name
     _configure(dialect_name=dialect, literal_binds=True, dialect_opts={"paramstyle": "named"})
     with context.begin_transaction():
         context.run_migrations()
@@ -56,7 +69,7 @@ def _migrate(connection: Connection) -> None:
 
 
 async def _migrate_database() -> None:
-    engine = build_engine(_database_url())
+    engine = _engine()
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_migrate)

@@ -170,11 +170,15 @@ def test_a_table_that_is_changed_keeps_the_rows_that_refer_to_it(
     assert rows(empty_database, "SELECT title FROM chat_sessions") == [("kept",)]
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in the repository with this environment and nothing else of ours."""
+def run(
+    *arguments: str,
+    folder: Path = REPOSITORY,
+    **environment: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder with this environment and nothing else of ours: without secrets."""
     return subprocess.run(
         [sys.executable, *arguments],
-        cwd=REPOSITORY,
+        cwd=folder,
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
         text=True,
@@ -183,11 +187,33 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_the_command_line_needs_a_database_url_and_no_secrets(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/plain.db"
-    ran = run("-m", "alembic", "upgrade", "head", DATABASE_URL=url)
-    assert ran.returncode == 0, ran.stderr
-    assert tables(url) == TABLES
+def upgrade(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    ini = str(REPOSITORY / "alembic.ini")
+    return run("-m", "alembic", "-c", ini, "upgrade", "head", folder=folder, **environment)
+
+
+def test_the_database_is_that_of_the_environment_before_that_of_the_env_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=sqlite:///of-file.db\n")
+    assert upgrade(tmp_path, DATABASE_URL="sqlite:///of-environment.db").returncode == 0
+    assert not (tmp_path / "of-file.db").exists()
+    assert upgrade(tmp_path).returncode == 0
+    for name in ("of-environment.db", "of-file.db"):
+        assert tables(f"sqlite:///{tmp_path}/{name}") == TABLES
+
+
+def test_without_a_database_url_it_is_the_one_of_development(tmp_path: Path) -> None:
+    assert upgrade(tmp_path).returncode == 0
+    assert tables(f"sqlite:///{tmp_path}/.local/latchkey.db") == TABLES
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "nonsense"])
+def test_a_url_of_no_database_is_refused_with_what_to_do(tmp_path: Path, url: str) -> None:
+    ran = upgrade(tmp_path, DATABASE_URL=url)
+    assert ran.returncode != 0
+    assert "Set it to one such as" in ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 def test_the_statements_can_be_printed_without_a_database() -> None:
