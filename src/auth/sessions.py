@@ -94,6 +94,9 @@ class Sessions:
         user = await users.by_id(db, parsed.link.user_id)
         if user is None or not user.is_active:
             raise InvalidRefreshToken(cause="user is unknown or disabled")
+        # Hands the connection back: while Redis is frozen, refreshes must not hold what every
+        # other route needs.
+        await db.commit()
         rotation = await self._store.rotate(
             parsed,
             key_hash=idempotency_key_hash(idempotency_key) if idempotency_key else "",
