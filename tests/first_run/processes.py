@@ -8,8 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +15,15 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
+import httpx
+
 from src.core.settings import Settings
 
 START_SECONDS = 60.0
 END_SECONDS = 10.0
 REPOSITORY = Path(__file__).parents[2]
 NOT_PART_OF_IT = (".venv", ".local", ".git", ".env", "node_modules")
-READY = re.compile(r"Latchkey is ready in ([0-9.]+) s")
+READY = "Latchkey is ready in "
 
 
 def clean_environment(**changes: str) -> dict[str, str]:
@@ -101,17 +101,8 @@ class RunningServer:
 
     def post(self, path: str, **members: str) -> tuple[int, dict[str, str]]:
         """Status and document of a JSON request."""
-        request = urllib.request.Request(  # noqa: S310 - our own loopback address
-            self.base + path,
-            data=json.dumps(members).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
-                return response.status, json.loads(response.read() or b"{}")
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.loads(error.read())
+        response = httpx.post(self.base + path, json=members, timeout=10)
+        return response.status_code, response.json()
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send the signal and wait; a server that takes over ten seconds fails the test."""
@@ -120,8 +111,10 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(project: Path, *options: str, **environment: str) -> Iterator[RunningServer]:
-    """The server on a free port of its own choice, ready; ended with the block if it still runs."""
+def running_server(
+    project: Path, *options: str, awaited: str = READY, **environment: str
+) -> Iterator[RunningServer]:
+    """The server on a port of its own choice once it printed `awaited`; ended with the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "src.cli", "run", "--port", "0", *options],
         cwd=project,
@@ -135,7 +128,7 @@ def running_server(project: Path, *options: str, **environment: str) -> Iterator
     reader = Thread(target=_read_lines, args=(process.stdout, server.lines), daemon=True)
     reader.start()
     try:
-        wait_until(lambda: is_ready(server), START_SECONDS, what="the server to be ready")
+        wait_until(lambda: has_said(server, awaited), START_SECONDS, what=awaited)
         yield server
     finally:
         if process.poll() is None:
@@ -155,9 +148,9 @@ def _read_lines(stream: IO[str], lines: list[str]) -> None:
         lines.append(line)  # noqa: PERF402 - line by line, for whoever looks meanwhile
 
 
-def is_ready(server: RunningServer) -> bool:
+def has_said(server: RunningServer, awaited: str) -> bool:
     assert server.process.poll() is None, f"the server ended: {server.printed}"
-    return READY.search(server.printed) is not None
+    return awaited in server.printed
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, *, what: str) -> None:

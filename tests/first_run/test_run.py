@@ -8,12 +8,15 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from src.first_run import redis_child
 from src.first_run.failures import ExitCode
+from src.first_run.redis_binary import find_redis_server
 from tests.first_run.processes import (
     RunningServer,
     cli,
@@ -158,6 +161,16 @@ def test_the_redis_of_a_killed_server_does_not_outlive_it(project: Path) -> None
 
     with running_server(project, **FAST) as server:
         assert redis_process(server) is not None
+
+
+def test_a_redis_that_outlived_an_earlier_run_is_ended_before_another_starts(project: Path) -> None:
+    place = redis_child.choose_place(project / ".local")
+    orphan = redis_child.start(find_redis_server(), place, unless=Event())
+    (project / ".local" / "run.json").write_text(json.dumps({"redis_socket": str(place.socket)}))
+
+    with running_server(project, **FAST) as server:
+        assert orphan.wait(10) == 0
+        assert redis_process(server) not in (None, orphan.pid)
 
 
 def test_a_second_run_in_the_same_folder_names_the_first(first_start: RunningServer) -> None:
