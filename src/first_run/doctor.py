@@ -16,7 +16,7 @@ from src.first_run.embedded_redis import running_instance
 from src.first_run.failures import CommandFailure
 from src.first_run.private_files import OWNER_ONLY_FILE
 from src.first_run.redis_binary import find_redis_server
-from src.first_run.run import LOCAL, require_redis
+from src.first_run.run import LOCAL, makes_first_secrets, require_redis
 from src.first_run.schema import require_current
 
 LEAST_PYTHON: Final = (3, 11)
@@ -46,6 +46,10 @@ class Finding:
 def examine() -> Iterator[Finding]:
     """Every finding, in the order in which things would be mended."""
     yield _python()
+    if makes_first_secrets():
+        yield Finding(ENV_FILE, Verdict.WARNING, "none yet. `make run` writes one, with secrets")
+        yield _embedded_redis()
+        return
     yield _env_file(Path(ENV_FILE))
     try:
         settings = load_settings()
@@ -66,7 +70,7 @@ def _python() -> Finding:
 
 def _env_file(path: Path) -> Finding:
     if not path.exists():
-        return Finding(path.name, Verdict.OK, "none; `make run` writes one in development")
+        return Finding(path.name, Verdict.OK, "none; the environment is the configuration")
     others = stat.S_IMODE(path.stat().st_mode) & ~OWNER_ONLY_FILE
     if others:
         return Finding(

@@ -91,14 +91,20 @@ def require_redis(redis_url: str) -> None:
         ) from error
 
 
-def _generate_first_secrets(say: Say) -> None:
-    """The first start in development makes `.env`; a file that exists is its owner's business."""
+def makes_first_secrets() -> bool:
+    """Whether a start would write `.env`: in development, where neither file nor secrets are.
+
+    A file that exists is its owner's business.
+    """
     if Path(ENV_FILE).exists() or raw_setting("ENVIRONMENT") == "production":
-        return
-    if all(map(raw_setting, SECRET_NAMES)):
-        return
-    names = generate_secrets(Path(ENV_FILE))
-    say(f"Wrote {' and '.join(names)} to {ENV_FILE} (readable by you alone).")
+        return False
+    return not any(map(raw_setting, SECRET_NAMES))
+
+
+def _generate_first_secrets(say: Say) -> None:
+    if makes_first_secrets():
+        names = generate_secrets(Path(ENV_FILE))
+        say(f"Wrote {' and '.join(names)} to {ENV_FILE} (readable by you alone).")
 
 
 def _serve(options: ServerOptions, listener: socket.socket) -> None:

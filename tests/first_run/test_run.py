@@ -214,11 +214,14 @@ def test_an_operator_makes_accounts_from_the_command_line(first_start: RunningSe
 
 
 def test_the_doctor_tells_a_healthy_folder_from_an_unhealthy_one(project: Path) -> None:
-    unhealthy = cli(project, "doctor", "--json")
+    fresh = cli(project, "doctor", "--json")
+    unhealthy = cli(project, "doctor", "--json", JWT_SECRET_KEY="short")
     cli(project, "secrets", "generate")
     healthy = cli(project, "doctor", "--json")
     told = cli(project, "doctor")
 
+    assert fresh.returncode == ExitCode.OK
+    assert "warning" in {finding["verdict"] for finding in json.loads(fresh.stdout)}
     assert unhealthy.returncode == ExitCode.UNHEALTHY
     assert "problem" in {finding["verdict"] for finding in json.loads(unhealthy.stdout)}
     assert healthy.returncode == ExitCode.OK
