@@ -64,7 +64,7 @@ clean: ## Take away the environment and caches; .env and .local (your data) stay
 
 # Stamps: installing is repeated only when the pins change.
 .venv/installed: requirements.txt requirements-embedded.txt
-	@test -n "$(PYTHON)" || { echo "Latchkey needs Python 3.11 or newer. Install it, then run make again." >&2; exit 1; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Latchkey needs Python 3.11 or newer. Install it, then run make again." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	echo "$(PYTHON) lacks ensurepip, so no environment can be made. On Debian and Ubuntu run: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing into .venv (once, and after the pins change) ..."
