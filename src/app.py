@@ -11,7 +11,6 @@ from fastapi.routing import APIRoute
 from pydantic import SecretStr
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from src import openapi
@@ -34,7 +33,7 @@ from src.core.db import SessionMaker, build_engine, build_sessionmaker
 from src.core.errors import Problem
 from src.core.identity import Authenticate
 from src.core.logging import configure_logging
-from src.core.middleware import RequestContext, RequestLimits
+from src.core.middleware import Cors, RequestContext, RequestLimits
 from src.core.problem_json import (
     handle_http_exception,
     handle_problem,
@@ -79,7 +78,7 @@ class Latchkey(FastAPI):
         origins = [*self._settings.CORS_ORIGINS]
         if self._settings.null_origin_allowed:
             origins.append("null")
-        with_cors = CORSMiddleware(
+        with_cors = Cors(
             limited,
             allow_origins=origins,
             allow_credentials=False,

@@ -3,8 +3,16 @@
 from typing import Any, Final
 
 from src.auth.schemas import LoginRequest
+from src.core.errors import (
+    InvalidRequest,
+    MalformedBody,
+    PayloadTooLarge,
+    Problem,
+    ServiceUnavailable,
+    UnsupportedMediaType,
+)
 from src.core.identity import BEARER_SCHEME
-from src.core.problem_json import MEDIA_TYPE, SCHEMA
+from src.core.problem_json import MEDIA_TYPE, SCHEMA, documents
 
 PASSWORD_SCHEME: Final = "Password"  # noqa: S105 - the scheme's name
 
@@ -34,14 +42,24 @@ def _operations(document: Document) -> list[Document]:
 
 
 def _amend_operation(operation: Document) -> None:
+    responses = operation["responses"]
     if {BEARER_SCHEME: []} in operation.get("security", []):
         operation["security"].append({PASSWORD_SCHEME: []})
-    unprocessable = operation["responses"].get("422")
-    if unprocessable and MEDIA_TYPE not in unprocessable["content"]:
-        unprocessable["content"] = {
-            MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}},
-        }
-        unprocessable["description"] = "Unprocessable Content"
+        _add(responses, ServiceUnavailable)
+    if "requestBody" in operation:
+        _add(responses, MalformedBody, PayloadTooLarge, UnsupportedMediaType)
+    if "422" in responses:
+        if MEDIA_TYPE not in responses["422"]["content"]:  # FastAPI's own, which we never send
+            del responses["422"]
+        _add(responses, InvalidRequest)
+
+
+def _add(responses: Document, *problems: type[Problem]) -> None:
+    """Add problems beside those that the operation names for the same status."""
+    for status, response in documents(*problems).items():
+        present = responses.setdefault(str(status), response)
+        examples = present["content"][MEDIA_TYPE]["examples"]
+        examples.update(response["content"][MEDIA_TYPE]["examples"] | examples)
 
 
 def _login_schema() -> Document:

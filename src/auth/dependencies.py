@@ -78,7 +78,7 @@ async def get_login_request(request: Request) -> LoginRequest:
         return _from_form(body)
     require_json(request)
     try:
-        return LoginRequest.model_validate(parse_json(body))
+        return LoginRequest.model_validate(parse_json(body) if body else {})
     except ValidationError as error:
         raise RequestValidationError(
             [{**e, "loc": ("body", *e["loc"])} for e in error.errors(include_input=False)],

@@ -54,7 +54,8 @@ class SigningKey:
         return signed
 
     def verify(self, presented: str) -> Claims:
-        claims = json.loads(jws.verify(presented, self._key, [self.algorithm]))
+        document: bytes = jws.verify(presented, self._key, [self.algorithm])
+        claims = json.loads(document.decode())  # UTF-8 alone; given bytes, it would guess
         if not isinstance(claims, dict):
             raise TokenRejected("claims are no object")
         return claims

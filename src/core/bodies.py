@@ -9,13 +9,21 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from src.core.errors import FieldError, InvalidRequest, MalformedBody, UnsupportedMediaType
+from src.core.errors import (
+    FieldError,
+    InvalidRequest,
+    MalformedBody,
+    UnsupportedMediaType,
+    json_pointer,
+)
 
 MAX_DEPTH: Final = 32
 
 _JSON_TYPE = re.compile(r"application/json(?:\s*;\s*charset=\"?utf-8\"?)?\s*", re.IGNORECASE)
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_BRACKET = re.compile(r"[\[\]{}]")
+# A string, closed or not, or a bracket. It never goes back over what it has passed: an unfinished
+# string full of quotes would otherwise take time by the square of its length.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_STEPS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -62,7 +70,7 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
         raise MalformedBody(cause=type(error).__name__) from error
     # Only an escape can have brought either in: raw control characters are no JSON.
     if "\\u" in text:
-        _refuse_unstorable(document, "")
+        _refuse_unstorable(document, ())
     return document
 
 
@@ -71,8 +79,8 @@ def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
+    for found in _STRING_OR_BRACKET.finditer(text):
+        depth += _STEPS.get(found[0], 0)
         if depth > MAX_DEPTH:
             raise ValueError("nested too deep")
 
@@ -95,14 +103,16 @@ def _finite(text: str) -> float:
     return number
 
 
-def _refuse_unstorable(value: object, pointer: str) -> None:
+def _refuse_unstorable(value: object, place: tuple[str | int, ...]) -> None:
     if isinstance(value, str):
         if _UNSTORABLE.search(value):
-            raise InvalidRequest(FieldError(pointer, "NUL and lone surrogates are not accepted"))
+            raise InvalidRequest(
+                FieldError(json_pointer(place), "NUL and lone surrogates are not accepted"),
+            )
     elif isinstance(value, dict):
         for name, member in value.items():
-            _refuse_unstorable(name, pointer)
-            _refuse_unstorable(member, f"{pointer}/{name}")
+            _refuse_unstorable(name, place)
+            _refuse_unstorable(member, (*place, name))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _refuse_unstorable(item, f"{pointer}/{index}")
+            _refuse_unstorable(item, (*place, index))

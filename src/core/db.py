@@ -87,6 +87,7 @@ def _postgresql_engine(url: URL) -> AsyncEngine:
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
+        hide_parameters=True,  # an error's text holds the values, and ends in a log
     )
 
 
@@ -105,6 +106,7 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         pool_timeout=POOL_WAIT_SECONDS,
+        hide_parameters=True,  # an error's text holds the values, and ends in a log
     )
 
     @event.listens_for(engine.sync_engine, "connect")

@@ -1,8 +1,10 @@
 """Problems: what a request can fail with, named once and rendered in one place (RFC 9457)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
+
+MAX_POINTER_CHARACTERS: Final = 64  # names come from the client: an answer stays small
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +13,12 @@ class FieldError:
 
     pointer: str
     detail: str
+
+
+def json_pointer(parts: Sequence[str | int]) -> str:
+    """`("session", 0)` → `/session/0` (RFC 6901), in printable ASCII and cut to its limit."""
+    text = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    return text[:MAX_POINTER_CHARACTERS].encode("unicode_escape").decode()[:MAX_POINTER_CHARACTERS]
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
@@ -35,6 +43,21 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         self.errors = errors
         self.cause = cause
         self.all_headers = {**self.headers, **(headers or {})}
+
+
+class BadRequest(Problem):
+    slug = "bad-request"
+    title = "Bad request"
+    status = 400
+    detail = "Send one well-formed Host, and Content-Type and Content-Length at most once."
+
+
+class CrossOriginRefused(Problem):
+    slug = "cross-origin-refused"
+    title = "Cross-origin request refused"
+    status = 400
+    detail = "This origin, method or header is not allowed here. CORS_ORIGINS lists the origins."
+    headers: ClassVar[Mapping[str, str]] = {"Vary": "Origin"}
 
 
 class MalformedBody(Problem):
@@ -72,6 +95,13 @@ class MethodNotAllowed(Problem):
     title = "Method not allowed"
     status = 405
     detail = "This address does not take that method; Allow names those it takes."
+
+
+class RequestTimeout(Problem):
+    slug = "request-timeout"
+    title = "Request timeout"
+    status = 408
+    detail = "The body did not arrive in time. Send it at once."
 
 
 class PayloadTooLarge(Problem):

@@ -5,19 +5,27 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
 _logger = logging.getLogger("latchkey")
 
-# A JWT, wherever it turns up: three base64url segments of which the first is a JSON object's.
-_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*")
-_URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]+@")
+# A JWT or its beginning, wherever it turns up: base64url of a JSON object, then more segments.
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_-]*+)*")
+# Up to the last @: a password may hold one that nobody escaped.
+_URL_PASSWORD = re.compile(r"(?<=://)([^:/?#@\s]*):\S*@")
 MAX_VALUE_LENGTH = 2_000
+MAX_EXAMINED_LENGTH = 20_000
+
+# What every event inside a request carries; services need not know of it.
+_of_request: ContextVar[Mapping[str, str | None] | None] = ContextVar("of_request", default=None)
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line. `json.dumps` escapes CR, LF, ANSI and all non-ASCII: no forged line."""
+    """One JSON object a line: CR, LF, ANSI and all non-ASCII are escaped, so none is forged."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = {
@@ -29,12 +37,13 @@ class JsonLines(logging.Formatter):
             fields[name] = _redacted(value) if isinstance(value, str) else value
         if record.exc_info:
             fields["traceback"] = _redacted("".join(traceback.format_exception(*record.exc_info)))
-        return json.dumps(fields, default=str)
+        return json.dumps(fields, default=lambda value: _redacted(str(value)))
 
 
 def _redacted(text: str) -> str:
-    shortened = text if len(text) <= MAX_VALUE_LENGTH else text[-MAX_VALUE_LENGTH:]
-    return _URL_PASSWORD.sub(r"\1:[secret]@", _TOKEN.sub("[token]", shortened))
+    """The end of the text without secrets. Cut after they are out: half a token is one as well."""
+    examined = _TOKEN.sub("[token]", text[-MAX_EXAMINED_LENGTH:])
+    return _URL_PASSWORD.sub(r"\1:[secret]@", examined)[-MAX_VALUE_LENGTH:]
 
 
 def configure_logging(level: str) -> None:
@@ -56,9 +65,20 @@ def configure_logging(level: str) -> None:
     access.propagate = False
 
 
+@contextmanager
+def logging_request(*, request_id: str, ip: str | None) -> Iterator[None]:
+    """Every event that is logged inside the block says of which request it is."""
+    outer = _of_request.set({"request_id": request_id, "ip": ip})
+    try:
+        yield
+    finally:
+        _of_request.reset(outer)
+
+
 def log_event(event: str, *, exception: BaseException | None = None, **fields: Any) -> None:  # noqa: ANN401 - any JSON value
-    """Log one event with its fields. Absent fields (None) are left out."""
+    """Log one event with its fields and those of its request. Absent ones (None) are left out."""
     level = logging.ERROR if exception else logging.INFO
     if _logger.isEnabledFor(level):
-        present = {name: value for name, value in fields.items() if value is not None}
+        known = {**(_of_request.get() or {}), **fields}
+        present = {name: value for name, value in known.items() if value is not None}
         _logger.log(level, event, exc_info=exception, extra={"fields": present})

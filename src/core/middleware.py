@@ -1,20 +1,39 @@
 """What every request passes, as pure ASGI: one wrapper outside of CORS, one inside."""
 
+import asyncio
+import re
 import time
+from http import HTTPStatus
 from typing import Final
 
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from src.core.errors import HeaderTooLarge, PayloadTooLarge, Problem
-from src.core.logging import log_event
+from src.core.errors import (
+    BadRequest,
+    CrossOriginRefused,
+    HeaderTooLarge,
+    PayloadTooLarge,
+    Problem,
+    RequestTimeout,
+)
+from src.core.logging import log_event, logging_request
 from src.core.problem_json import render
 
 MAX_BODY_BYTES: Final = 256 * 1024
+MAX_LENGTH_DIGITS: Final = len(str(MAX_BODY_BYTES))
 MAX_HEADERS: Final = 100
 MAX_HEADER_BYTES: Final = 32 * 1024
+BODY_SECONDS: Final = 9.0  # a client that sends slower than this holds a connection for nothing
 
 PERSONAL_PATHS: Final = ("/auth", "/chat", "/anatomy", "/admin", "/v2", "/support")
+
+# Given twice, a proxy and we could each take another one (RFC 9110 §5.3, RFC 9112 §3.2, §6.3).
+_ONLY_ONCE: Final = frozenset({b"host", b"content-length", b"content-type"})
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 
 _SECURITY_HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
@@ -27,6 +46,7 @@ _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDoma
 class RequestContext:
     """Outermost: gives each request its id, each response its headers, each outcome its log line.
 
+    HEAD is answered as GET; the server leaves the body out (RFC 9110 §9.3.2).
     An exception that reaches this far was answered inside with a 500 and logged; here it ends.
     """
 
@@ -37,8 +57,14 @@ class RequestContext:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = time.perf_counter()
         request_id = str(uuid7())
+        client = scope.get("client")
+        with logging_request(request_id=request_id, ip=client[0] if client else None):
+            await self._answer(scope, receive, send, request_id)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        started = time.perf_counter()
+        method = scope["method"]
         scope.setdefault("state", {})["request_id"] = request_id
         extra = _headers_for(scope, request_id)
         status = 0
@@ -50,18 +76,40 @@ class RequestContext:
                 message["headers"] = [*message["headers"], *extra]
             await send(message)
 
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}
         try:
             await self.app(scope, receive, send_with_headers)
         except Exception as error:
             if not status:  # nobody answered: the failure is outside of the framework's handler
-                log_event("internal-error", exception=error, request_id=request_id)
+                log_event("internal-error", exception=error)
                 raise
         finally:
-            _log_request(scope, request_id, status, time.perf_counter() - started)
+            _log_request(scope, method, status, time.perf_counter() - started)
+
+
+class Cors(CORSMiddleware):
+    """CORS whose refusals are problems like all others."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except CrossOriginRefused as problem:
+            await _refuse(problem, scope, receive, send)
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code != HTTPStatus.OK:
+            raise CrossOriginRefused
+        return response
 
 
 class RequestLimits:
-    """Inside of CORS: refuses headers and bodies over their limits, bodies while still arriving."""
+    """Inside of CORS: refuses headers and bodies over their limits, bodies while still arriving.
+
+    A body is taken in whole before anything is done, so that every route refuses in the same way,
+    those that read none included, and a client that leaves half-way is nobody's error.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -70,44 +118,79 @@ class RequestLimits:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = scope["headers"]
-        problem = _header_problem(headers)
-        if problem is not None:
+        try:
+            _require_sound_headers(scope)
+            if _has_body(scope):
+                body = await _whole_body(receive)
+                if body is None:
+                    return
+                receive = _replayed(body, receive)
+        except Problem as problem:
             await _refuse(problem, scope, receive, send)
             return
-        if not any(name in (b"content-length", b"transfer-encoding") for name, _ in headers):
-            await self.app(scope, receive, send)
-            return
-        await self.app(scope, _limited(receive), send)
+        await self.app(scope, receive, send)
 
 
-def _header_problem(headers: list[tuple[bytes, bytes]]) -> Problem | None:
-    size = 0
+def _require_sound_headers(scope: Scope) -> None:
+    """Raises: `HeaderTooLarge`, `PayloadTooLarge` by the announced length, `BadRequest`."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    if len(headers) > MAX_HEADERS or sum(len(n) + len(v) for n, v in headers) > MAX_HEADER_BYTES:
+        raise HeaderTooLarge
+    single: dict[bytes, bytes] = {}
     for name, value in headers:
-        size += len(name) + len(value)
-        if name == b"content-length" and (not value.isdigit() or int(value[:12]) > MAX_BODY_BYTES):
-            return PayloadTooLarge()
-    if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
-        return HeaderTooLarge()
-    return None
+        if name in _ONLY_ONCE:
+            if name in single:
+                raise BadRequest
+            single[name] = value
+    host = single.get(b"host")
+    if (host is None and scope["http_version"] == "1.1") or (host and not _HOST.fullmatch(host)):
+        raise BadRequest
+    length = single.get(b"content-length", b"0")
+    if not length.isdigit():
+        raise BadRequest
+    if len(length.lstrip(b"0")) > MAX_LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:
+        raise PayloadTooLarge
 
 
-def _limited(receive: Receive) -> Receive:
-    received = 0
+def _has_body(scope: Scope) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
 
-    async def limited_receive() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
-            raise PayloadTooLarge
-        return message
 
-    return limited_receive
+async def _whole_body(receive: Receive) -> bytes | None:
+    """The request's body, None when the client left.
+
+    Raises: `PayloadTooLarge`, `RequestTimeout`.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > MAX_BODY_BYTES:
+                    raise PayloadTooLarge
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError as error:
+        raise RequestTimeout from error
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replay
 
 
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    await render(problem, request_id=scope["state"]["request_id"])(scope, receive, send)
+    """Answer and hang up: what remains of the request is not read."""
+    response = render(problem, request_id=scope["state"]["request_id"])
+    response.headers["Connection"] = "close"
+    await response(scope, receive, send)
 
 
 def _headers_for(scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
@@ -119,16 +202,12 @@ def _headers_for(scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def _log_request(scope: Scope, request_id: str, status: int, seconds: float) -> None:
+def _log_request(scope: Scope, method: str, status: int, seconds: float) -> None:
     """One line a request. The path's template, never its query: tokens turn up there."""
-    route = scope.get("route")
-    client = scope.get("client")
     log_event(
         "request",
-        request_id=request_id,
-        method=scope["method"],
-        route=getattr(route, "path", None),
+        method=method,
+        route=getattr(scope.get("route"), "path", None),
         status=status,
         ms=round(seconds * 1000, 1),
-        ip=client[0] if client else None,
     )

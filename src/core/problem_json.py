@@ -1,37 +1,42 @@
 """Problems as `application/problem+json` (RFC 9457): the one place that renders a failure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from src.core.errors import (
+    BadRequest,
     FieldError,
     HeaderTooLarge,
     InternalError,
     InvalidRequest,
-    MalformedBody,
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
     Problem,
+    RequestTimeout,
     UnsupportedMediaType,
+    json_pointer,
 )
 from src.core.logging import log_event
 
 MEDIA_TYPE = "application/problem+json"
-MAX_FIELD_ERRORS = 20
-MAX_POINTER_LENGTH = 100
+MAX_FIELD_ERRORS = 10
+MAX_DETAIL_CHARACTERS = 200
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 _BY_STATUS: dict[int, type[Problem]] = {
-    400: MalformedBody,
+    400: BadRequest,
     404: NotFound,
     405: MethodNotAllowed,
+    408: RequestTimeout,
     413: PayloadTooLarge,
     415: UnsupportedMediaType,
     422: InvalidRequest,
@@ -79,7 +84,10 @@ def documents(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
             {
                 "description": HTTPStatus(problem.status).phrase,
                 "content": {
-                    MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}},
+                    MEDIA_TYPE: {
+                        "schema": {"$ref": "#/components/schemas/Problem"},
+                        "examples": {},
+                    },
                 },
             },
         )
@@ -117,48 +125,60 @@ def _document(problem: Problem, *, request_id: str) -> dict[str, Any]:
 async def handle_problem(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, Problem)  # noqa: S101 - registered for this class alone
     log_event(
-        "problem", problem=exc.slug, status=exc.status, cause=exc.cause,
-        request_id=request.state.request_id,
+        "problem",
+        problem=exc.slug,
+        status=exc.status,
+        cause=exc.cause,
     )
     return render(exc, request_id=request.state.request_id)
 
 
 async def handle_http_exception(request: Request, exc: Exception) -> Response:
-    """The framework's own failures: unknown path, wrong method, a body that does not parse."""
+    """The framework's own failures: an unknown path, a wrong method."""
     assert isinstance(exc, HTTPException)  # noqa: S101 - registered for this class alone
     problem_class = _BY_STATUS.get(exc.status_code) or _unnamed(exc.status_code)
-    problem = problem_class(headers=exc.headers)
+    headers = allowed_methods(request) if problem_class is MethodNotAllowed else exc.headers
+    problem = problem_class(headers=headers)
     return render(problem, request_id=request.state.request_id)
+
+
+def allowed_methods(request: Request) -> dict[str, str]:
+    """The Allow header of all routes at the address; the framework names those of the first."""
+    routes = request.app.router.routes
+    scope = {"type": "http", "path": request.scope["path"], "headers": []}
+    found = [
+        method
+        for method in METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return {"Allow": ", ".join(["HEAD", *found] if "GET" in found else found)}
 
 
 async def handle_validation_error(request: Request, exc: Exception) -> Response:
     """422 that says which members are wrong and never repeats what was sent."""
     assert isinstance(exc, RequestValidationError)  # noqa: S101 - registered for this class alone
     problem: Problem = InvalidRequest(
-        *(
-            FieldError(_pointer(e["loc"]), _without_input(e["msg"]))
-            for e in exc.errors()[:MAX_FIELD_ERRORS]
-        ),
+        *(FieldError(_pointer(e["loc"]), _detail(e)) for e in exc.errors()[:MAX_FIELD_ERRORS]),
     )
     return render(problem, request_id=request.state.request_id)
 
 
 async def handle_unexpected(request: Request, exc: Exception) -> Response:
-    log_event("internal-error", exception=exc, request_id=request.state.request_id)
+    log_event("internal-error", exception=exc)
     return render(InternalError(), request_id=request.state.request_id)
 
 
 def _pointer(location: Sequence[str | int]) -> str:
     """`("body", "email")` → `/email`; `("query", "limit")` → `/query/limit`."""
     parts = location[1:] if location and location[0] == "body" else location
-    text = "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in parts)
-    printable = text.encode("ascii", "backslashreplace").decode()
-    return printable[:MAX_POINTER_LENGTH]
+    return json_pointer(parts)
 
 
-def _without_input(message: str) -> str:
-    """Pydantic's message; our own validators raise ValueError, which it prefixes."""
-    return message.removeprefix("Value error, ")
+def _detail(error: Mapping[str, Any]) -> str:
+    """Pydantic's message, but where it quotes the input. It puts a prefix before our own."""
+    if error["type"] == "uuid_parsing":
+        return "Input should be a valid UUID"
+    return str(error["msg"]).removeprefix("Value error, ")[:MAX_DETAIL_CHARACTERS]
 
 
 def _unnamed(status: int) -> type[Problem]:
