@@ -36,6 +36,9 @@ COMMAND_SECONDS = 5.0
 POOL_WAIT_SECONDS = 2.0
 POOL_SIZE = 20
 SQLITE_BUSY_MILLISECONDS = 5_000
+# SQLSTATE classes of PostgreSQL: connection lost, out of resources (connections, disk, memory),
+# shutting down or starting up. asyncpg's dialect calls none of them an OperationalError.
+OUTAGE_CLASSES = ("08", "53", "57")
 
 # Constraints get names that migrations can refer to on both databases.
 SQLModel.metadata.naming_convention = {
@@ -129,7 +132,11 @@ def build_sessionmaker(engine: AsyncEngine) -> SessionMaker:
 def is_outage(error: BaseException) -> bool:
     """Whether an error means that the database is away, as opposed to our own mistake."""
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
+        return (
+            error.connection_invalidated
+            or isinstance(error, (OperationalError, InterfaceError))
+            or str(getattr(error.orig, "sqlstate", "")).startswith(OUTAGE_CLASSES)
+        )
     # asyncpg raises the bare OSError or TimeoutError while it connects.
     return isinstance(error, (PoolTimeoutError, OSError, TimeoutError))
 
