@@ -16,6 +16,7 @@ from src.core.errors import (
     BadRequest,
     CrossOriginRefused,
     HeaderTooLarge,
+    NotFound,
     PayloadTooLarge,
     Problem,
     RequestTimeout,
@@ -34,6 +35,7 @@ PERSONAL_PATHS: Final = ("/auth", "/chat", "/anatomy", "/admin", "/v2", "/suppor
 # Given twice, a proxy and we could each take another one (RFC 9110 §5.3, RFC 9112 §3.2, §6.3).
 _ONLY_ONCE: Final = frozenset({b"host", b"content-length", b"content-type"})
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
+_ENCODED_SLASH: Final = re.compile(rb"%(?:2f|5c)", re.IGNORECASE)
 
 _SECURITY_HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
@@ -119,6 +121,7 @@ class RequestLimits:
             await self.app(scope, receive, send)
             return
         try:
+            _require_plain_slashes(scope)
             _require_sound_headers(scope)
             if _has_body(scope):
                 body = await _whole_body(receive)
@@ -150,6 +153,12 @@ def _require_sound_headers(scope: Scope) -> None:
         raise BadRequest
     if len(length.lstrip(b"0")) > MAX_LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:
         raise PayloadTooLarge
+
+
+def _require_plain_slashes(scope: Scope) -> None:
+    """Raises: `NotFound` for an encoded slash, which servers decode and proxies do not."""
+    if _ENCODED_SLASH.search(scope.get("raw_path") or b""):
+        raise NotFound
 
 
 def _has_body(scope: Scope) -> bool:

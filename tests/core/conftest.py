@@ -1,0 +1,107 @@
+"""A server process of its own, for what only a real server and its output can show."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from src.core.settings import Settings
+from tests.conftest import REPOSITORY, make_settings, migrate
+from tests.servers import RedisServer, running_redis
+
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running Latchkey on SQLite, with everything that it leaves behind."""
+
+    port: int
+    output: Path
+    database: Path
+    redis: RedisServer
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def exchange(self, request: bytes, *, seconds: float = 5.0) -> bytes:
+        """All that comes back for these bytes until the server closes or is silent."""
+        answer = b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+            with suppress(OSError):  # it may hang up half-way; what it said is still there
+                connection.sendall(request)
+            with suppress(TimeoutError, ConnectionResetError):
+                while not is_complete(answer) and (received := connection.recv(65_536)):
+                    answer += received
+        return answer
+
+
+def is_complete(answer: bytes) -> bool:
+    """Whether the announced length of a response has arrived."""
+    head, separator, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)^content-length: (\d+)", head, re.MULTILINE)
+    return bool(separator) and length is not None and len(body) >= int(length[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    database = folder / "server.db"
+    migrate(f"sqlite+aiosqlite:///{database}", "head")
+    with running_redis() as redis, (folder / "output").open("wb") as output:
+        started = Server(_free_port(), folder / "output", database, redis)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "src.main:app", "--port", str(started.port),
+             "--no-server-header"],
+            cwd=REPOSITORY,
+            env=_environment(database, redis),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            _wait_until_alive(started, process)
+            yield started
+        finally:
+            process.terminate()
+            process.wait(START_SECONDS)
+
+
+def _environment(database: Path, redis: RedisServer) -> dict[str, str]:
+    settings = make_settings()
+    inherited = {k: v for k, v in os.environ.items() if k not in Settings.model_fields}
+    return {
+        **inherited,
+        "JWT_SECRET_KEY": settings.JWT_SECRET_KEY.get_secret_value(),
+        "JWT_REFRESH_SECRET_KEY": settings.JWT_REFRESH_SECRET_KEY.get_secret_value(),
+        "DATABASE_URL": f"sqlite+aiosqlite:///{database}",
+        "REDIS_URL": redis.url,
+        "BCRYPT_ROUNDS": "4",
+        "CORS_ORIGINS": "https://app.example",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_alive(server: Server, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{server.url}/healthz", trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    pytest.fail(f"the server did not start:\n{server.output.read_text()[-2_000:]}")
