@@ -1,0 +1,262 @@
+"""Redis frozen, killed, emptied and absent, under server processes of its own."""
+
+import asyncio
+import os
+import signal
+import statistics
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.factories import PASSWORD, Person, log_in, new_email, problem, refresh, sign_up
+from tests.processes.people import changing_password, logging_in, logging_out, signing_up
+from tests.processes.workers import (
+    Workers,
+    clients_of,
+    milliseconds,
+    report,
+    server_environment,
+    statuses,
+    timed,
+    until,
+    worker_processes,
+)
+from tests.servers import RedisServer, running_redis
+
+# What clients are promised: an answer within a second, and a normal service soon after.
+PROMISED_SECONDS = 1.0
+RECOVERY_SECONDS = 2.0
+REPEATS = 4
+MANY = 50
+Attempt = Callable[[], Awaitable[httpx.Response]]
+
+APPEND_ONLY = ("--appendonly", "yes", "--appendfsync", "always")
+
+# Where it makes no difference which database it is.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
+
+
+@contextmanager
+def frozen(server: RedisServer) -> Iterator[None]:
+    """Redis keeps its connections and answers nothing."""
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+
+
+def start_again(server: RedisServer) -> None:
+    server.process = server._start()
+
+
+@asynccontextmanager
+async def one_worker(database_url: str, redis_url: str) -> AsyncIterator[Workers]:
+    environment = server_environment(database_url=database_url, redis_url=redis_url)
+    with worker_processes(1, environment) as workers:
+        async with clients_of(workers) as clients:
+            yield clients
+
+
+def attempts(client: httpx.AsyncClient, person: Person) -> dict[str, Attempt]:
+    """A request to every route that needs Redis."""
+    return {
+        "refresh": lambda: refresh(client, person.refresh_token),
+        "login": lambda: logging_in(client, person),
+        "signup": lambda: signing_up(client, email=new_email(), password=PASSWORD),
+        "password": lambda: changing_password(client, person),
+        "logout": lambda: logging_out(client, person),
+    }
+
+
+def expect_unavailable(response: httpx.Response) -> None:
+    assert problem(response) == "service-unavailable"
+    assert int(response.headers["retry-after"]) >= 1
+
+
+@on_sqlite
+async def test_a_frozen_redis_means_503_within_a_second_and_nothing_is_lost(
+    database_url: str,
+) -> None:
+    with running_redis() as redis_server:
+        async with one_worker(database_url, redis_server.url) as workers:
+            client = workers.next
+            person = await sign_up(client)
+            with frozen(redis_server):
+                timings = {}
+                for route, attempt in attempts(client, person).items():
+                    response, seconds = await timed(attempt())
+                    expect_unavailable(response)
+                    timings[route] = [seconds]
+                    me = await client.get("/auth/me", headers=person.authorization)
+                    assert me.status_code == 200
+                for _ in range(REPEATS):
+                    response, seconds = await timed(refresh(client, person.refresh_token))
+                    expect_unavailable(response)
+                    timings["refresh"].append(seconds)
+            recovery = await until(
+                lambda: refresh(client, person.refresh_token),
+                200,
+                within=RECOVERY_SECONDS,
+            )
+    figures = {route: milliseconds(seconds) for route, seconds in timings.items()}
+    report("Redis frozen, time to the 503", **figures, normal_after=milliseconds([recovery]))
+    # The median: a machine that is busy with something else may hold up one of them.
+    assert statistics.median(timings["refresh"]) <= PROMISED_SECONDS
+
+
+@pytest.mark.faults
+async def test_many_refreshes_of_a_frozen_redis_hold_up_no_other_route(database_url: str) -> None:
+    with running_redis() as redis_server:
+        async with one_worker(database_url, redis_server.url) as workers:
+            client = workers.next
+            person = await sign_up(client)
+            with frozen(redis_server):
+                refreshing = [timed(refresh(client, person.refresh_token)) for _ in range(MANY)]
+                asking = [
+                    timed(client.get("/auth/me", headers=person.authorization)) for _ in range(MANY)
+                ]
+                answers = await asyncio.gather(*refreshing, *asking)
+            afterwards = await workers.at_once(MANY, lambda c: refresh(c, person.refresh_token))
+    refreshed, asked = answers[:MANY], answers[MANY:]
+    report(
+        f"{MANY} refreshes and {MANY} profiles at once, Redis frozen",
+        refreshes=milliseconds(seconds for _, seconds in refreshed),
+        profiles=milliseconds(seconds for _, seconds in asked),
+    )
+    assert statuses(response for response, _ in refreshed) == {503: MANY}
+    assert statuses(response for response, _ in asked) == {200: MANY}
+    assert statuses(afterwards) == {200: MANY}
+
+
+@on_sqlite
+async def test_sessions_survive_a_killed_redis_that_keeps_its_data(database_url: str) -> None:
+    with running_redis(*APPEND_ONLY) as redis_server:
+        async with one_worker(database_url, redis_server.url) as workers:
+            client = workers.next
+            rested = await sign_up(client)
+            moved = await sign_up(client)
+            successor = (await refresh(client, moved.refresh_token)).json()["refresh_token"]
+            redis_server.kill()
+            expect_unavailable(await refresh(client, rested.refresh_token))
+            start_again(redis_server)
+            again = await refresh(client, moved.refresh_token)
+            assert again.json()["refresh_token"] == successor
+            assert (await refresh(client, successor)).status_code == 200
+            assert (await refresh(client, rested.refresh_token)).status_code == 200
+
+
+@on_sqlite
+async def test_a_redis_without_its_data_ends_sessions_and_grants_nothing(
+    database_url: str,
+) -> None:
+    with running_redis() as redis_server:
+        async with one_worker(database_url, redis_server.url) as workers:
+            client = workers.next
+            person = await sign_up(client)
+            successor = (await refresh(client, person.refresh_token)).json()["refresh_token"]
+            redis_server.kill()
+            start_again(redis_server)
+            for lost in (person.refresh_token, successor):
+                assert problem(await refresh(client, lost)) == "invalid-refresh-token"
+            again = await log_in(client, person)
+            assert (await refresh(client, again.refresh_token)).status_code == 200
+            assert problem(await refresh(client, successor)) == "invalid-refresh-token"
+
+
+@on_sqlite
+async def test_a_server_starts_without_redis_and_says_so(
+    database_url: str,
+    tmp_path: Path,
+) -> None:
+    with running_redis() as redis_server:
+        environment = server_environment(database_url=database_url, redis_url=redis_server.url)
+        with worker_processes(1, environment) as workers:
+            async with clients_of(workers) as clients:
+                person = await sign_up(clients.next)
+    environment["REDIS_URL"] = f"unix://{tmp_path}/no-redis.sock"
+    with worker_processes(1, environment) as workers:
+        async with clients_of(workers) as clients:
+            client = clients.next
+            assert (
+                await client.get("/auth/me", headers=person.authorization)
+            ).json() == person.user
+            expect_unavailable(await refresh(client, person.refresh_token))
+            ready = await client.get("/readyz")
+            expect_unavailable(ready)
+            assert [error["pointer"] for error in ready.json()["errors"]] == ["/redis"]
+
+
+class Ledger:
+    """What a client was told of one session, request by request."""
+
+    def __init__(self, person: Person) -> None:
+        self.current = person.refresh_token
+        self.rotations = 0
+        self.unavailable = 0
+        self.successors: dict[str, set[str]] = {}
+
+    def note(self, presented: str, response: httpx.Response) -> None:
+        if response.status_code == 503:
+            expect_unavailable(response)
+            self.unavailable += 1
+            return
+        assert response.status_code == 200, response.text
+        successor = response.json()["refresh_token"]
+        self.successors.setdefault(presented, set()).add(successor)
+        self.current = successor
+        self.rotations += 1
+
+
+async def keep_refreshing(
+    client: httpx.AsyncClient,
+    ledger: Ledger,
+    finished: Callable[[], bool],
+) -> None:
+    while not finished():
+        presented = ledger.current
+        ledger.note(presented, await refresh(client, presented))
+        if random_chance():
+            ledger.note(presented, await refresh(client, presented))
+
+
+def random_chance() -> bool:
+    """Now and then a client repeats a request, as after a lost answer."""
+    return os.urandom(1)[0] < 64
+
+
+@pytest.mark.faults
+@on_sqlite
+async def test_no_session_forks_or_ends_while_redis_is_killed_again_and_again(
+    database_url: str,
+) -> None:
+    kills = 30
+    with running_redis(*APPEND_ONLY) as redis_server:
+        environment = server_environment(database_url=database_url, redis_url=redis_server.url)
+        with worker_processes(2, environment) as workers:
+            async with clients_of(workers) as pair:
+                ledgers = [Ledger(await sign_up(pair.next)) for _ in range(6)]
+                over = asyncio.Event()
+                traffic = [
+                    asyncio.create_task(keep_refreshing(pair.next, ledger, over.is_set))
+                    for ledger in ledgers
+                ]
+                for _ in range(kills):
+                    await asyncio.sleep(0.3)
+                    redis_server.kill()
+                    await asyncio.to_thread(start_again, redis_server)
+                await asyncio.sleep(0.5)
+                over.set()
+                await asyncio.gather(*traffic)
+                for ledger in ledgers:
+                    assert (await refresh(pair.next, ledger.current)).status_code == 200
+    report(
+        f"Redis killed {kills} times under refreshes",
+        rotations=sum(ledger.rotations for ledger in ledgers),
+        unavailable=sum(ledger.unavailable for ledger in ledgers),
+    )
+    assert all(len(s) == 1 for ledger in ledgers for s in ledger.successors.values())
+    assert sum(ledger.unavailable for ledger in ledgers)

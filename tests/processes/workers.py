@@ -1,0 +1,195 @@
+"""Worker processes of the server, and clients that talk to all of them at once."""
+
+import asyncio
+import os
+import secrets
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+import httpx
+import pytest
+
+from src.core.settings import Settings
+from tests.conftest import REPOSITORY
+
+START_SECONDS = 60.0
+END_SECONDS = 10.0
+# Longer than any answer should take, the queue for real password hashes included.
+ANSWER_SECONDS = 120.0
+POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One server process with its own port, pools and memory; it shares Redis and the database."""
+
+    process: subprocess.Popen[bytes]
+    base: str
+    log: IO[bytes]
+
+    @property
+    def printed(self) -> str:
+        """Everything that it has logged so far, for the message of a test that fails."""
+        self.log.flush()
+        return Path(f"/proc/self/fd/{self.log.fileno()}").read_text(errors="replace")[-4_000:]
+
+
+class Workers:
+    """Several worker processes, used in turn: neighbouring requests never meet in one process."""
+
+    def __init__(self, workers: list[Worker], clients: list[httpx.AsyncClient]) -> None:
+        self.workers = workers
+        self.clients = clients
+        self._turn = cycle(clients)
+
+    @property
+    def next(self) -> httpx.AsyncClient:
+        return next(self._turn)
+
+    async def at_once(
+        self,
+        count: int,
+        request: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]],
+    ) -> list[httpx.Response]:
+        """The answers to `count` requests, all sent before the first is answered."""
+        return await asyncio.gather(*(request(self.next) for _ in range(count)))
+
+
+def server_environment(*, database_url: str, redis_url: str, **changes: str) -> dict[str, str]:
+    """A production-like environment with keys of its own and nothing inherited from a `.env`."""
+    inherited = {k: v for k, v in os.environ.items() if k not in Settings.model_fields}
+    return {
+        **inherited,
+        "JWT_SECRET_KEY": secrets.token_urlsafe(48),
+        "JWT_REFRESH_SECRET_KEY": secrets.token_urlsafe(48),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "BCRYPT_ROUNDS": "4",
+        "LOG_LEVEL": "WARNING",
+        **changes,
+    }
+
+
+@contextmanager
+def worker_processes(count: int, environment: dict[str, str]) -> Iterator[list[Worker]]:
+    """Workers that answer, started side by side; ended with the block."""
+    workers: list[Worker] = []
+    try:
+        for _ in range(count):
+            workers.append(_start(environment))  # noqa: PERF401 - those before a failure must end
+        for worker in workers:
+            _wait_until_alive(worker)
+        yield workers
+    finally:
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            _end(worker)
+
+
+@asynccontextmanager
+async def clients_of(workers: list[Worker]) -> AsyncIterator[Workers]:
+    """One client for each worker, without a limit of its own on parallel requests."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    clients = [
+        httpx.AsyncClient(base_url=w.base, limits=limits, timeout=ANSWER_SECONDS, trust_env=False)
+        for w in workers
+    ]
+    try:
+        yield Workers(workers, clients)
+    finally:
+        for client in clients:
+            await client.aclose()
+
+
+def statuses(responses: Iterable[httpx.Response]) -> dict[int, int]:
+    """How many answers there are of each status."""
+    return dict(sorted(Counter(response.status_code for response in responses).items()))
+
+
+async def timed(request: Awaitable[httpx.Response]) -> tuple[httpx.Response, float]:
+    """An answer and the seconds that it took."""
+    started = time.perf_counter()
+    response = await request
+    return response, time.perf_counter() - started
+
+
+async def until(
+    request: Callable[[], Awaitable[httpx.Response]],
+    status: int,
+    *,
+    within: float,
+) -> float:
+    """Ask until the answer has this status; the seconds it took. Raises: AssertionError."""
+    started = time.perf_counter()
+    while True:
+        response = await request()
+        elapsed = time.perf_counter() - started
+        if response.status_code == status:
+            return elapsed
+        assert elapsed < within, f"after {elapsed:.1f} s still {response.status_code}"
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def report(what: str, **figures: object) -> None:
+    """One line of figures; `pytest -s` shows it."""
+    sys.stdout.write(f"\n{what}: {', '.join(f'{k} {v}' for k, v in figures.items())}\n")
+
+
+def milliseconds(seconds: Iterable[float]) -> str:
+    """Median and maximum, for a report."""
+    measured = list(seconds)
+    return f"{statistics.median(measured) * 1000:.0f} (max {max(measured) * 1000:.0f}) ms"
+
+
+def _start(environment: dict[str, str]) -> Worker:
+    port = _free_port()
+    log = TemporaryFile()  # noqa: SIM115 - closed in _end; a pipe that is full would stop the worker
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "src.main:app", "--port", str(port)],
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    return Worker(process, f"http://127.0.0.1:{port}", log)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_alive(worker: Worker) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if worker.process.poll() is not None:
+            pytest.fail(f"a worker ended before it answered:\n{worker.printed}")
+        try:
+            if httpx.get(f"{worker.base}/healthz", trust_env=False).status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            time.sleep(POLL_SECONDS)
+    pytest.fail(f"a worker did not answer in {START_SECONDS} s:\n{worker.printed}")
+
+
+def _end(worker: Worker) -> None:
+    try:
+        worker.process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        worker.process.kill()
+        worker.process.wait()
+    finally:
+        worker.log.close()
