@@ -146,7 +146,9 @@ def _require_sound_headers(scope: Scope) -> None:
                 raise BadRequest
             single[name] = value
     host = single.get(b"host")
-    if (host is None and scope["http_version"] == "1.1") or (host and not _HOST.fullmatch(host)):
+    if host is None and scope["http_version"] == "1.1":
+        raise BadRequest
+    if host is not None and not _HOST.fullmatch(host):
         raise BadRequest
     length = single.get(b"content-length", b"0")
     if not length.isdigit():
