@@ -77,6 +77,14 @@ def expect_unavailable(response: httpx.Response) -> None:
     assert int(response.headers["retry-after"]) >= 1
 
 
+async def until_it_refreshes(client: httpx.AsyncClient, person: Person) -> float:
+    return await until(
+        lambda: refresh(client, person.refresh_token),
+        200,
+        within=RECOVERY_SECONDS,
+    )
+
+
 @on_sqlite
 async def test_a_frozen_redis_means_503_within_a_second_and_nothing_is_lost(
     database_url: str,
@@ -93,17 +101,15 @@ async def test_a_frozen_redis_means_503_within_a_second_and_nothing_is_lost(
                     timings[route] = [seconds]
                     me = await client.get("/auth/me", headers=person.authorization)
                     assert me.status_code == 200
-                for _ in range(REPEATS):
+            recoveries = [await until_it_refreshes(client, person)]
+            for _ in range(REPEATS):  # the first answer of each time takes longest
+                with frozen(redis_server):
                     response, seconds = await timed(refresh(client, person.refresh_token))
                     expect_unavailable(response)
                     timings["refresh"].append(seconds)
-            recovery = await until(
-                lambda: refresh(client, person.refresh_token),
-                200,
-                within=RECOVERY_SECONDS,
-            )
+                recoveries.append(await until_it_refreshes(client, person))
     figures = {route: milliseconds(seconds) for route, seconds in timings.items()}
-    report("Redis frozen, time to the 503", **figures, normal_after=milliseconds([recovery]))
+    report("Redis frozen, time to the 503", **figures, normal_after=milliseconds(recoveries))
     # The median: a machine that is busy with something else may hold up one of them.
     assert statistics.median(timings["refresh"]) <= PROMISED_SECONDS
 
@@ -127,6 +133,8 @@ async def test_many_refreshes_of_a_frozen_redis_hold_up_no_other_route(database_
         refreshes=milliseconds(seconds for _, seconds in refreshed),
         profiles=milliseconds(seconds for _, seconds in asked),
     )
+    # The profiles waited neither for Redis nor behind those who do.
+    assert statistics.median(s for _, s in asked) < statistics.median(s for _, s in refreshed)
     assert statuses(response for response, _ in refreshed) == {503: MANY}
     assert statuses(response for response, _ in asked) == {200: MANY}
     assert statuses(afterwards) == {200: MANY}
