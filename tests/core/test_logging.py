@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from src.core.logging import JsonLines, log_event, logging_request
 from tests.core.conftest import Server
 from tests.factories import Person, log_in, problem, refresh, sign_up
+from tests.tokens import claims_of
 
 Client = httpx.AsyncClient
 Event = dict[str, Any]
@@ -179,7 +180,8 @@ async def journey(http: Client, password: str) -> list[str]:
     planted += [renewed, changed.json()["access_token"], changed.json()["refresh_token"]]
     logout = {"refresh_token": changed.json()["refresh_token"]}
     assert (await http.post("/auth/logout", json=logout)).status_code == 204
-    return planted
+    ids = [claims_of(text)["jti"] for text in planted if text.count(".") == 2]
+    return [*planted, *ids]
 
 
 async def test_no_secret_is_in_the_log_the_database_or_redis(
@@ -233,7 +235,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlLW9mLXRoaXM"
     [
         TOKEN, f"Bearer {TOKEN}", f"token={TOKEN}&x=1", f"x{TOKEN}", TOKEN[:-30],
         TOKEN.split(".")[1], "x" * 1_990 + TOKEN, TOKEN + "x" * 1_990, f"{TOKEN}.{TOKEN}",
-        f"{TOKEN}{'y' * 30_000}", "eyJ" * 30_000,
+        f"{TOKEN}{'y' * 30_000}", "eyJ" * 30_000, TOKEN + " z" * 980,
     ],
 )  # fmt: skip
 def test_tokens_are_redacted_wherever_they_stand_and_however_cut(text: str) -> None:
@@ -263,6 +265,18 @@ def test_passwords_in_urls_are_redacted(url: str) -> None:
 def test_a_url_without_a_password_is_logged_as_it_is() -> None:
     url = "http://localhost:8000/docs?mail=a%40b"
     assert formatted(url)["event"] == url
+
+
+@pytest.mark.parametrize(
+    "evil", ["\r\n", "\n", "\x1b[2J", "\x85", "\u2028", "\u202e", "\x00", "\ud800"]
+)
+def test_control_and_invisible_characters_are_escaped(evil: str) -> None:
+    record = logging.LogRecord("x", logging.INFO, "x", 1, evil, None, None)
+    record.fields = {"device": evil}
+    line = JsonLines().format(record)
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["device"] == evil
 
 
 def test_an_exception_is_one_line_and_redacted() -> None:
