@@ -18,7 +18,9 @@ T = TypeVar("T")
 # connection and making one have time-outs of their own, which only the deadline bounds together.
 ATTEMPT_SECONDS = 0.35
 DEADLINE_SECONDS = 0.75
-MAX_CONNECTIONS = 100
+# A command takes Redis well under a millisecond: waiting for a connection is cheaper than making
+# more of them, which in a burst costs the event loop longer than an attempt may take.
+MAX_CONNECTIONS = 20
 
 
 class Script(Protocol):
@@ -33,7 +35,8 @@ def build_redis(redis_url: str) -> Redis:
         redis_url,
         decode_responses=True,
         max_connections=MAX_CONNECTIONS,
-        timeout=ATTEMPT_SECONDS,
+        timeout=DEADLINE_SECONDS,
+        driver_info=None,  # it would look up redis-py's version on disk for every connection
         socket_timeout=ATTEMPT_SECONDS,
         socket_connect_timeout=ATTEMPT_SECONDS,
         # Every command that we send is safe to repeat (see store/lua).
