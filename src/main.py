@@ -1,14 +1,28 @@
 """What `uvicorn src.main:app` serves."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from fastapi import FastAPI
 
 from src.app import create_app
 from src.core.settings import ConfigurationError, load_settings
-from src.first_run.failures import ExitCode
+from src.first_run.failures import CommandFailure, ExitCode
+from src.first_run.schema import migrate
+
+
+def _build() -> FastAPI:
+    settings = load_settings(serving=True)
+    if not settings.is_production:
+        # In a thread, because Uvicorn imports this module inside its event loop.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(migrate, settings.DATABASE_URL).result()
+    return create_app(settings)
+
 
 try:
-    app = create_app(load_settings(serving=True))
-except ConfigurationError as error:
+    app = _build()
+except (ConfigurationError, CommandFailure) as error:
     # The message alone, before the port opens: a traceback would bury what mends it.
     sys.stderr.write(f"{error}\n")
     sys.exit(ExitCode.CONFIGURATION)

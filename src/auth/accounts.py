@@ -86,6 +86,7 @@ class Accounts:
         )
         # Before the commit: when Redis is away, the account is not there either.
         response = await self._sessions.open(user, client)
+        await self._db.commit()
         log_event("signed-up", user_id=str(user.id), ip=client.address)
         return response
 
@@ -141,6 +142,7 @@ class Accounts:
             raise WrongPassword(cause="the password changed in the meantime")
         await self._sessions.end_all(user_id=user_id, cause="password-change")
         response = await self._sessions.open(user, client)
+        await self._db.commit()
         log_event("password-changed", user_id=str(user_id), ip=client.address)
         return response
 

@@ -62,6 +62,7 @@ class LogIn:
         ):
             await self._sessions.end_by_refresh_token(response.refresh_token)
             raise InvalidCredentials(cause="the account changed in the meantime")
+        await self._db.commit()
         log_event("logged-in", user_id=str(user.id), ip=client.address)
         return response
 

@@ -31,9 +31,9 @@ __all__ = [
 
 SessionMaker = async_sessionmaker[AsyncSession]
 
-CONNECT_SECONDS = 2.0
+CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 5.0
-POOL_WAIT_SECONDS = 2.0
+POOL_WAIT_SECONDS = 5.0
 POOL_SIZE = 20
 SQLITE_BUSY_MILLISECONDS = 5_000
 # SQLSTATE classes of PostgreSQL: connection lost, out of resources (connections, disk, memory),

@@ -39,17 +39,21 @@ class Authenticate(Protocol):
 
 
 def presented_bearer_token(request: Request) -> str | None:
-    """The bearer token of the request, None where it has no Authorization header.
+    """The bearer token of the request, None where there is none or the scheme is another one.
 
-    Raises: `InvalidToken` for any other scheme, more than one header, or blanks inside the token.
-    Source: RFC 6750 §2.1, RFC 9110 §11.1 (the scheme's name is case-insensitive).
+    Raises: `InvalidToken` for more than one Authorization header or an empty token.
+    Source: RFC 6750 §2.1 and §3, RFC 9110 §11.1 (the scheme's name is case-insensitive).
     """
     values = [v for name, v in request.scope["headers"] if name == b"authorization"]
     if not values:
         return None
     scheme, _, credentials = values[0].partition(b" ")
-    if len(values) > 1 or scheme.lower() != b"bearer" or not credentials:
-        raise InvalidToken(cause="not one bearer token")
+    if len(values) > 1:
+        raise InvalidToken(cause="more than one Authorization header")
+    if scheme.lower() != b"bearer":
+        return None
+    if not credentials:
+        raise InvalidToken(cause="an empty bearer token")
     return str(credentials, "latin-1")
 
 

@@ -75,9 +75,15 @@ def logging_request(*, request_id: str, ip: str | None) -> Iterator[None]:
         _of_request.reset(outer)
 
 
-def log_event(event: str, *, exception: BaseException | None = None, **fields: Any) -> None:  # noqa: ANN401 - any JSON value
+def log_event(
+    event: str,
+    *,
+    level: int = logging.INFO,
+    exception: BaseException | None = None,
+    **fields: Any,  # noqa: ANN401 - any JSON value
+) -> None:
     """Log one event with its fields and those of its request. Absent ones (None) are left out."""
-    level = logging.ERROR if exception else logging.INFO
+    level = logging.ERROR if exception else level
     if _logger.isEnabledFor(level):
         known = {**(_of_request.get() or {}), **fields}
         present = {name: value for name, value in known.items() if value is not None}

@@ -1,6 +1,7 @@
 """Problems as `application/problem+json` (RFC 9457): the one place that renders a failure."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
@@ -126,6 +127,7 @@ async def handle_problem(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, Problem)  # noqa: S101 - registered for this class alone
     log_event(
         "problem",
+        level=logging.INFO if exc.status < HTTPStatus.INTERNAL_SERVER_ERROR else logging.WARNING,
         problem=exc.slug,
         status=exc.status,
         cause=exc.cause,

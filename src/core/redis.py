@@ -1,23 +1,27 @@
-"""The Redis client: short time-outs, one retry, scripts from package data, outages as problems."""
+"""The Redis client: one short deadline, scripts from package data, outages as problems."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from src.core.errors import ServiceUnavailable
 
 T = TypeVar("T")
 
-# A client gets its 503 within a second. Two attempts fit into the deadline; but waiting for a
-# connection and making one have time-outs of their own, which only the deadline bounds together.
-ATTEMPT_SECONDS = 0.35
+# A client gets its 503 within a second. One deadline covers waiting for a connection, making it and
+# the command; a second attempt at a server that is frozen would only halve the time for the first.
 DEADLINE_SECONDS = 0.75
+TICKS = 3
+# The library's own time-outs measure our stalls as well; they are only the last resort.
+LAST_RESORT_SECONDS = 5.0
 # A command takes Redis well under a millisecond: waiting for a connection is cheaper than making
 # more of them, which in a burst costs the event loop longer than an attempt may take.
 MAX_CONNECTIONS = 20
@@ -35,12 +39,12 @@ def build_redis(redis_url: str) -> Redis:
         redis_url,
         decode_responses=True,
         max_connections=MAX_CONNECTIONS,
-        timeout=DEADLINE_SECONDS,
+        timeout=LAST_RESORT_SECONDS,
         driver_info=None,  # it would look up redis-py's version on disk for every connection
-        socket_timeout=ATTEMPT_SECONDS,
-        socket_connect_timeout=ATTEMPT_SECONDS,
-        # Every command that we send is safe to repeat (see store/lua).
-        retry=Retry(NoBackoff(), retries=1),
+        socket_timeout=LAST_RESORT_SECONDS,
+        socket_connect_timeout=LAST_RESORT_SECONDS,
+        # A connection that was cut is made again once: every command of ours is safe to repeat.
+        retry=Retry(NoBackoff(), retries=1, supported_errors=(RedisConnectionError,)),
     )
     return Redis.from_pool(pool)
 
@@ -61,7 +65,33 @@ async def reach(reply: Awaitable[T]) -> T:
     Raises: `ServiceUnavailable` when Redis is away, frozen or refuses.
     """
     try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with _deadline():
             return await reply
     except (RedisError, TimeoutError) as error:
         raise ServiceUnavailable(cause=f"redis: {type(error).__name__}") from error
+
+
+@asynccontextmanager
+async def _deadline() -> AsyncIterator[None]:
+    """Like `asyncio.timeout`, in ticks: while the event loop stands still, one tick passes at most.
+
+    On a busy machine a reply can lie unread for longer than Redis may take to send it, and that
+    must not look like an outage.
+    """
+    loop = asyncio.get_running_loop()
+    interval = DEADLINE_SECONDS / TICKS
+
+    async with asyncio.timeout(None) as timeout:
+
+        def tick(left: int) -> None:
+            nonlocal timer
+            if left:
+                timer = loop.call_later(interval, tick, left - 1)
+            else:
+                timeout.reschedule(loop.time())
+
+        timer = loop.call_later(interval, tick, TICKS - 1)
+        try:
+            yield
+        finally:
+            timer.cancel()

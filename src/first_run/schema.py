@@ -1,6 +1,8 @@
 """Bring the database's tables up to this version of the code."""
 
 import asyncio
+import fcntl
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -29,7 +31,7 @@ def migrate(database_url: str) -> None:
 
     Raises: `DatabaseUnavailable`.
     """
-    with failures_explained(database_url):
+    with failures_explained(database_url), _file_turn(database_url):
         asyncio.run(_migrate(database_url))
 
 
@@ -70,6 +72,23 @@ async def _migrate(database_url: str) -> None:
         config = Config(str(ALEMBIC_INI), attributes={"database_url": database_url})
         # Alembic's own env.py runs an event loop, so it needs a thread without one.
         await asyncio.to_thread(command.upgrade, config, "head")
+
+
+@contextmanager
+def _file_turn(database_url: str) -> Iterator[None]:
+    """On SQLite, whose migrations are no transaction, one process of this machine at a time."""
+    url = make_url(database_url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        yield
+        return
+    folder = Path(url.database).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 async def _take_turn(connection: AsyncConnection) -> None:
