@@ -79,7 +79,10 @@ def documents(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
             {
                 "description": HTTPStatus(problem.status).phrase,
                 "content": {
-                    MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}},
+                    MEDIA_TYPE: {
+                        "schema": {"$ref": "#/components/schemas/Problem"},
+                        "examples": {},
+                    },
                 },
             },
         )
@@ -117,7 +120,10 @@ def _document(problem: Problem, *, request_id: str) -> dict[str, Any]:
 async def handle_problem(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, Problem)  # noqa: S101 - registered for this class alone
     log_event(
-        "problem", problem=exc.slug, status=exc.status, cause=exc.cause,
+        "problem",
+        problem=exc.slug,
+        status=exc.status,
+        cause=exc.cause,
         request_id=request.state.request_id,
     )
     return render(exc, request_id=request.state.request_id)

@@ -39,4 +39,4 @@ async def test_every_field_of_a_session_is_documented(
     await refresh(client, person.refresh_token)
     (name,) = await redis.keys("auth:*:s:*")
     for field in await redis.hgetall(name):
-        assert f"| `{field}` |" in DOCUMENT
+        assert f"| `{field!s}` |" in DOCUMENT
