@@ -16,15 +16,18 @@ from starlette.types import ASGIApp
 from src import openapi
 from src.anatomy.router import router as anatomy_router
 from src.assistant.local import LocalResponder
+from src.auth.access_tokens import LEEWAY_SECONDS, AccessTokens
 from src.auth.access_tokens import TOKEN_TYPE as ACCESS_TYPE
-from src.auth.access_tokens import AccessTokens
 from src.auth.authentication import ActiveUsers, TokenAuthentication
 from src.auth.key_ring import KeyRing, SigningKey
 from src.auth.passwords import PasswordHasher
 from src.auth.refresh_tokens import TOKEN_TYPE as REFRESH_TYPE
 from src.auth.refresh_tokens import RefreshTokens
+from src.auth.revocations import WAIT, RevocationFeed, Revocations
 from src.auth.routes import account, token
+from src.auth.routes import sessions as session_routes
 from src.auth.sessions import Sessions
+from src.auth.store.revocations import RevocationStream
 from src.auth.store.sessions import Lifetimes, SessionStore
 from src.chat.responder import Responder
 from src.chat.router import router as chat_router
@@ -40,7 +43,7 @@ from src.core.problem_json import (
     handle_unexpected,
     handle_validation_error,
 )
-from src.core.redis import build_redis
+from src.core.redis import build_follower, build_redis
 from src.core.settings import Settings
 from src.health.router import router as health_router
 from src.pages.router import build_pages_router
@@ -58,6 +61,8 @@ class State(TypedDict):
     redis: Redis
     hasher: PasswordHasher
     sessions: Sessions
+    revocations: Revocations
+    feed: RevocationFeed
     authenticate: Authenticate
     responder: Responder
 
@@ -117,7 +122,14 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         (Exception, handle_unexpected),
     ):
         app.add_exception_handler(error, handler)
-    routers = [account.router, token.router, chat_router, anatomy_router, health_router]
+    routers = [
+        account.router,
+        token.router,
+        session_routes.router,
+        chat_router,
+        anatomy_router,
+        health_router,
+    ]
     if not settings.is_production:
         routers.append(build_pages_router())
     for router in routers:
@@ -133,18 +145,23 @@ def _lifespan(
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         engine = build_engine(settings.DATABASE_URL)
         redis = build_redis(settings.REDIS_URL or "")
+        follower = build_follower(settings.REDIS_URL or "", wait=WAIT)
         hasher = PasswordHasher(rounds=settings.BCRYPT_ROUNDS)
         try:
             await hasher.warm_up()
-            yield _build_state(
+            state = _build_state(
                 settings,
                 clock,
                 build_sessionmaker(engine),
                 redis,
+                follower,
                 hasher,
             )
+            async with state["feed"].following():
+                yield state
         finally:
             hasher.close()
+            await follower.aclose()
             await redis.aclose()
             await engine.dispose()
 
@@ -156,8 +173,12 @@ def _build_state(
     clock: Clock,
     sessionmaker: SessionMaker,
     redis: Redis,
+    follower: Redis,
     hasher: PasswordHasher,
 ) -> State:
+    window = settings.access_ttl + timedelta(seconds=LEEWAY_SECONDS)
+    revocations = Revocations(window=window, clock=clock)
+    feed = RevocationFeed(RevocationStream(redis, follower, window=window), revocations)
     access_tokens = AccessTokens(
         _key_ring(settings.JWT_SECRET_KEY, ACCESS_TYPE),
         issuer=settings.JWT_ISSUER,
@@ -181,9 +202,12 @@ def _build_state(
             store=SessionStore(redis, _lifetimes(settings)),
             access_tokens=access_tokens,
             refresh_tokens=refresh_tokens,
+            feed=feed,
             clock=clock,
         ),
-        authenticate=TokenAuthentication(access_tokens, ActiveUsers(sessionmaker)),
+        revocations=revocations,
+        feed=feed,
+        authenticate=TokenAuthentication(access_tokens, revocations, ActiveUsers(sessionmaker)),
         responder=LocalResponder(),
     )
 

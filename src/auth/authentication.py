@@ -12,8 +12,9 @@ from src.auth.errors import InvalidCredentials
 from src.auth.key_ring import TokenRejected
 from src.auth.models import User
 from src.auth.passwords import PasswordHasher
+from src.auth.revocations import Revocations
 from src.auth.schemas import LoginRequest, TokenResponse
-from src.auth.sessions import ClientInfo, Sessions
+from src.auth.sessions import ClientInfo, LogoutCredential, Sessions
 from src.auth.store import users
 from src.core.clock import Clock
 from src.core.db import SessionMaker, is_outage
@@ -60,7 +61,7 @@ class LogIn:
             new_hash=new_hash,
             at=self._clock(),
         ):
-            await self._sessions.end_by_refresh_token(response.refresh_token)
+            await self._sessions.log_out(LogoutCredential(refresh_token=response.refresh_token))
             raise InvalidCredentials(cause="the account changed in the meantime")
         await self._db.commit()
         log_event("logged-in", user_id=str(user.id), ip=client.address)
@@ -113,8 +114,14 @@ class ActiveUsers:
 class TokenAuthentication:
     """The `Authenticate` port for our own access tokens. No Redis call."""
 
-    def __init__(self, access_tokens: AccessTokens, active_users: ActiveUsers) -> None:
+    def __init__(
+        self,
+        access_tokens: AccessTokens,
+        revocations: Revocations,
+        active_users: ActiveUsers,
+    ) -> None:
         self._access_tokens = access_tokens
+        self._revocations = revocations
         self._active_users = active_users
 
     async def __call__(self, access_token: str) -> Identity:
@@ -123,6 +130,8 @@ class TokenAuthentication:
             claims = self._access_tokens.verify(access_token)
         except TokenRejected as verdict:
             raise InvalidToken(cause=str(verdict)) from verdict
+        if self._revocations.refuses(claims):
+            raise InvalidToken(cause="revoked")
         await self._active_users.require(claims.user_id)
         return Identity(
             user_id=claims.user_id,

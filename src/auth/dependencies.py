@@ -1,21 +1,31 @@
 """What the auth endpoints are given: services, the client, and bodies that need dispatching."""
 
+import hashlib
+import json
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from src.auth.accounts import Accounts
 from src.auth.authentication import LogIn
 from src.auth.devices import device_name
 from src.auth.errors import InvalidTokenMode
+from src.auth.revocations import Revocations
 from src.auth.schemas import LoginRequest, LogoutRequest
-from src.auth.sessions import ClientInfo, LogoutCredential, Sessions
+from src.auth.sessions import ClientInfo, LogoutCredential, LogoutScope, Sessions
 from src.core.bodies import parse_json, require_json
 from src.core.db import DbSession
-from src.core.errors import AuthenticationRequired, FieldError, InvalidRequest, MalformedBody
+from src.core.errors import (
+    AuthenticationRequired,
+    FieldError,
+    InvalidRequest,
+    MalformedBody,
+    ServiceUnavailable,
+)
 from src.core.identity import presented_bearer_token
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
@@ -117,12 +127,33 @@ async def get_logout_credential(
 
     Raises: `AuthenticationRequired` without either, `InvalidToken`.
     """
+    scope = LogoutScope(body.scope) if body else LogoutScope.LOCAL
     if body and body.refresh_token:
-        return LogoutCredential(refresh_token=body.refresh_token)
+        return LogoutCredential(refresh_token=body.refresh_token, scope=scope)
     access_token = presented_bearer_token(request)
     if access_token is None:
         raise AuthenticationRequired
-    return LogoutCredential(access_token=access_token)
+    return LogoutCredential(access_token=access_token, scope=scope)
+
+
+async def get_revocation_response(
+    request: Request,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The list, or 304 when the client's is the same.
+
+    Raises: `ServiceUnavailable` until this worker knows what was revoked before it started.
+    """
+    if not request.state.feed.caught_up:
+        raise ServiceUnavailable(cause="redis: revocations are not known")
+    revocations: Revocations = request.state.revocations
+    document = revocations.document()
+    canonical = json.dumps(document, sort_keys=True).encode()
+    headers = {"ETag": f'"{hashlib.sha256(canonical).hexdigest()[:32]}"'}
+    if if_none_match and headers["ETag"] in if_none_match:
+        return Response(status_code=304, headers=headers)
+    as_of = int(request.state.clock().timestamp())
+    return JSONResponse({"as_of": as_of, **document}, headers=headers)
 
 
 CurrentClient = Annotated[ClientInfo, Depends(get_client_info)]
@@ -131,3 +162,5 @@ AccountsService = Annotated[Accounts, Depends(get_accounts)]
 LogInService = Annotated[LogIn, Depends(get_log_in)]
 PresentedCredentials = Annotated[LoginRequest, Depends(get_login_request)]
 PresentedForLogout = Annotated[LogoutCredential, Depends(get_logout_credential)]
+SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
+RevocationResponse = Annotated[Response, Depends(get_revocation_response)]

@@ -37,6 +37,13 @@ class RefreshTokenReused(Problem):
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
+class SessionNotFound(Problem):
+    slug = "session-not-found"
+    title = "Session not found"
+    status = 404
+    detail = "Session not found or access denied"
+
+
 class WrongPassword(Problem):
     slug = "wrong-password"
     title = "Wrong password"

@@ -67,7 +67,7 @@ class RefreshRequest(RequestBody):
 
 class LogoutRequest(RequestBody):
     refresh_token: str | None = None
-    scope: Literal["local"] = "local"
+    scope: Literal["local", "others", "global"] = "local"
 
 
 class ProfileChange(RequestBody):
@@ -101,6 +101,32 @@ class TokenResponse(BaseModel):
     expires_in: int
     refresh_expires_in: int
     user: Profile
+
+
+class SessionView(BaseModel):
+    """A live session as its owner sees it."""
+
+    id: str
+    created_at: Timestamp
+    last_used_at: Timestamp
+    expires_at: Timestamp
+    ip: str
+    device: str
+    current: bool
+
+
+class SessionList(BaseModel):
+    sessions: list[SessionView]
+
+
+class RevocationList(BaseModel):
+    """What is refused although it has not expired; seconds since the epoch."""
+
+    as_of: int
+    sessions: Annotated[dict[str, int], Field(description="session id → when it may be forgotten")]
+    users: Annotated[
+        dict[str, int], Field(description="user id → tokens issued before are refused")
+    ]
 
 
 class Verification(BaseModel):

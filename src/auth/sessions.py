@@ -1,13 +1,15 @@
 """Sessions: open, refresh, end. Rules in docs/adr/0002-rotation-and-grace.md."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from src.auth.access_tokens import AccessTokens
-from src.auth.errors import InvalidRefreshToken, RefreshTokenReused
+from src.auth.errors import InvalidRefreshToken, RefreshTokenReused, SessionNotFound
 from src.auth.key_ring import SigningKey, TokenRejected
 from src.auth.models import User
 from src.auth.refresh_tokens import (
@@ -18,11 +20,13 @@ from src.auth.refresh_tokens import (
     from_milliseconds,
     idempotency_key_hash,
 )
-from src.auth.schemas import Profile, TokenResponse
+from src.auth.revocations import RevocationFeed
+from src.auth.schemas import Profile, SessionView, TokenResponse
 from src.auth.store import users
-from src.auth.store.sessions import SessionStore, Verdict
+from src.auth.store.sessions import LiveSession, SessionStore, Verdict
 from src.core.clock import Clock
 from src.core.errors import InvalidToken
+from src.core.identity import Identity
 from src.core.logging import log_event
 
 
@@ -34,12 +38,21 @@ class ClientInfo:
     address: str
 
 
+class LogoutScope(StrEnum):
+    """Which sessions a log-out ends: this one, all others, or all."""
+
+    LOCAL = "local"
+    OTHERS = "others"
+    GLOBAL = "global"
+
+
 @dataclass(frozen=True, slots=True)
 class LogoutCredential:
-    """One of the two: what names the session to end."""
+    """One of the two tokens names the session that logs out; the scope, what else ends."""
 
     refresh_token: str | None = None
     access_token: str | None = None
+    scope: LogoutScope = LogoutScope.LOCAL
 
 
 class Sessions:
@@ -51,9 +64,11 @@ class Sessions:
         store: SessionStore,
         access_tokens: AccessTokens,
         refresh_tokens: RefreshTokens,
+        feed: RevocationFeed,
         clock: Clock,
     ) -> None:
         self._store = store
+        self._feed = feed
         self._access_tokens = access_tokens
         self._refresh_tokens = refresh_tokens
         self._clock = clock
@@ -68,8 +83,7 @@ class Sessions:
             device=client.device,
             address=client.address,
         )
-        for session_id in opened.ended_by_cap:
-            log_event("session-ended", cause="cap", user_id=str(user.id), session_id=session_id)
+        await self._revoke(opened.ended_by_cap, user_id=user.id, cause="cap")
         return self._grant(
             user,
             link,
@@ -103,6 +117,8 @@ class Sessions:
         )
         if not rotation.granted:
             _log_refusal(parsed.link, rotation.verdict)
+            if rotation.verdict.ended_a_live_session:
+                await self._feed.publish([parsed.link.session_id])
             if rotation.verdict is Verdict.REUSE:
                 raise RefreshTokenReused(cause=rotation.verdict)
             raise InvalidRefreshToken(cause=rotation.verdict)
@@ -114,36 +130,77 @@ class Sessions:
             expires_at=from_milliseconds(rotation.expires_at_ms),
         )
 
-    async def end(self, *, user_id: UUID, session_id: str) -> None:
-        """Log out of one session; ending it twice is no error."""
-        if await self._store.end(user_id=user_id, session_id=session_id):
-            log_event("session-ended", cause="logout", user_id=str(user_id), session_id=session_id)
+    async def list_live(self, identity: Identity) -> list[SessionView]:
+        """The caller's sessions, the most recently used first."""
+        live = await self._store.live(user_id=identity.user_id)
+        return [
+            _view(session, current=session.session_id == identity.session_id) for session in live
+        ]
+
+    async def end(self, *, user_id: UUID, session_id: str, cause: str) -> bool:
+        """End one session; False when it had ended already.
+
+        Its access tokens are refused in any case: an earlier attempt may have got half way.
+        """
+        was_alive = await self._store.end(user_id=user_id, session_id=session_id)
+        await self._feed.publish([session_id])
+        if was_alive:
+            log_event("session-ended", cause=cause, user_id=str(user_id), session_id=session_id)
+        return was_alive
+
+    async def end_own(self, *, user_id: UUID, session_id: str) -> None:
+        """End a session of one's own by its id. Raises: `SessionNotFound`."""
+        if not await self._store.end(user_id=user_id, session_id=session_id):
+            raise SessionNotFound
+        await self._revoke([session_id], user_id=user_id, cause="ended-by-owner")
 
     async def log_out(self, credential: LogoutCredential) -> None:
-        """End the credential's session. Raises: `InvalidToken` for an access token that is none."""
-        if credential.refresh_token is not None:
-            await self.end_by_refresh_token(credential.refresh_token)
+        """End the credential's session, all others of its user, or all of them.
+
+        A refresh token of any generation will do, even an expired one; what is no token of ours
+        names no session, so there is nothing to end. Beyond its own session a credential ends
+        others only while its session lives: an old stolen token logs nobody out.
+        Raises: `InvalidToken` for an access token that is none.
+        """
+        named = self._named_session(credential)
+        if named is None:
             return
+        user_id, session_id = named
+        scope = credential.scope
+        if scope is LogoutScope.LOCAL:
+            await self.end(user_id=user_id, session_id=session_id, cause="logout")
+            return
+        ended = await self._store.end_all(
+            user_id=user_id,
+            only_if_alive=session_id,
+            keep=session_id if scope is LogoutScope.OTHERS else "",
+        )
+        await self._revoke(ended, user_id=user_id, cause=f"logout-{scope}")
+
+    async def end_all(self, *, user_id: UUID, cause: str) -> None:
+        """End every session of a user and refuse all tokens issued until now."""
+        ended = await self._store.end_all(user_id=user_id)
+        await self._feed.publish(ended, user_id=user_id)
+        for session_id in ended:
+            log_event("session-ended", cause=cause, user_id=str(user_id), session_id=session_id)
+
+    async def _revoke(self, session_ids: Sequence[str], *, user_id: UUID, cause: str) -> None:
+        await self._feed.publish(session_ids)
+        for session_id in session_ids:
+            log_event("session-ended", cause=cause, user_id=str(user_id), session_id=session_id)
+
+    def _named_session(self, credential: LogoutCredential) -> tuple[UUID, str] | None:
+        if credential.refresh_token is not None:
+            try:
+                link = self._refresh_tokens.parse(credential.refresh_token, allow_expired=True).link
+            except TokenRejected:
+                return None
+            return link.user_id, link.session_id
         try:
             claims = self._access_tokens.verify(credential.access_token or "")
         except TokenRejected as verdict:
             raise InvalidToken(cause=str(verdict)) from verdict
-        await self.end(user_id=claims.user_id, session_id=claims.session_id)
-
-    async def end_by_refresh_token(self, presented: str) -> None:
-        """Log out of a refresh token's session: of any generation, even an expired one.
-
-        What is no token of ours names no session, so there is nothing to end.
-        """
-        try:
-            link = self._refresh_tokens.parse(presented, allow_expired=True).link
-        except TokenRejected:
-            return
-        await self.end(user_id=link.user_id, session_id=link.session_id)
-
-    async def end_all(self, *, user_id: UUID, cause: str) -> None:
-        await self._store.end_all(user_id=user_id)
-        log_event("sessions-ended", cause=cause, user_id=str(user_id))
+        return claims.user_id, claims.session_id
 
     def _parse(self, presented: str) -> PresentedRefreshToken:
         try:
@@ -180,6 +237,18 @@ class Sessions:
             refresh_expires_in=max(0, remaining),
             user=Profile.model_validate(user),
         )
+
+
+def _view(session: LiveSession, *, current: bool) -> SessionView:
+    return SessionView(
+        id=session.session_id,
+        created_at=from_milliseconds(session.logged_in_at_ms),
+        last_used_at=from_milliseconds(session.last_used_at_ms),
+        expires_at=from_milliseconds(session.expires_at_ms),
+        ip=session.address,
+        device=session.device,
+        current=current,
+    )
 
 
 def _log_refusal(link: Link, verdict: Verdict) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
 
@@ -47,6 +48,19 @@ def build_redis(redis_url: str) -> Redis:
         retry=Retry(NoBackoff(), retries=1, supported_errors=(RedisConnectionError,)),
     )
     return Redis.from_pool(pool)
+
+
+def build_follower(redis_url: str, *, wait: timedelta) -> Redis:
+    """A client of one connection for blocking reads that last up to `wait`."""
+    seconds = wait.total_seconds() + DEADLINE_SECONDS
+    return Redis.from_url(
+        redis_url,
+        decode_responses=True,
+        max_connections=1,
+        socket_timeout=seconds,
+        socket_connect_timeout=DEADLINE_SECONDS,
+        retry=Retry(NoBackoff(), retries=0),
+    )
 
 
 def load_script(redis: Redis, package: str, name: str) -> Script:

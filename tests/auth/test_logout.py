@@ -30,7 +30,7 @@ async def test_the_access_token_ends_its_session_and_no_other(client: Client) ->
 async def test_nothing_of_a_session_is_left_in_redis(client: Client, redis: Redis) -> None:
     person = await sign_up(client)
     await log_out(client, person.refresh_token)
-    assert not await redis.keys("auth:*")
+    assert await redis.keys("auth:*") == ["auth:{rev}"]
 
 
 async def test_the_refresh_token_alone_ends_its_session(client: Client) -> None:
@@ -108,6 +108,56 @@ async def test_no_credential_is_401(client: Client) -> None:
     assert problem(await client.post("/auth/logout")) == "authentication-required"
     assert problem(await log_out(client)) == "authentication-required"
     assert problem(await log_out(client, "")) == "authentication-required"
+
+
+@pytest.mark.parametrize("by", ["access token", "refresh token", "spent refresh token"])
+@pytest.mark.parametrize("scope", ["local", "others", "global"])
+async def test_a_scope_ends_just_the_sessions_that_it_names(
+    client: Client,
+    scope: str,
+    by: str,
+) -> None:
+    stranger = await sign_up(client)
+    laptop = await sign_up(client)
+    phone, tablet = await log_in(client, laptop), await log_in(client, laptop)
+    current = laptop.refresh_token
+    if by == "spent refresh token":
+        current = (await refresh(client, laptop.refresh_token)).json()["refresh_token"]
+    response = await client.post(
+        "/auth/logout",
+        json={
+            "scope": scope,
+            "refresh_token": None if by == "access token" else laptop.refresh_token,
+        },
+        headers=laptop.authorization if by == "access token" else {},
+    )
+    assert response.status_code == 204
+    lives = [
+        (await refresh(client, token)).status_code == 200
+        for token in (current, phone.refresh_token, tablet.refresh_token, stranger.refresh_token)
+    ]
+    assert (
+        lives
+        == {
+            "local": [False, True, True, True],
+            "others": [True, False, False, True],
+            "global": [False, False, False, True],
+        }[scope]
+    )
+
+
+@pytest.mark.parametrize("scope", ["others", "global"])
+async def test_a_token_of_an_ended_session_ends_no_other(client: Client, scope: str) -> None:
+    laptop = await sign_up(client)
+    phone = await log_in(client, laptop)
+    await log_out(client, laptop.refresh_token)
+    for body, headers in (
+        ({"scope": scope, "refresh_token": laptop.refresh_token}, {}),
+        ({"scope": scope}, laptop.authorization),
+    ):
+        response = await client.post("/auth/logout", json=body, headers=headers)
+        assert response.status_code == 204
+    assert (await refresh(client, phone.refresh_token)).status_code == 200
 
 
 @pytest.mark.parametrize("body", [{"scope": "everything"}, {"user_id": "x"}, [], "x"])

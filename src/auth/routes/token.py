@@ -110,7 +110,11 @@ async def refresh(
     responses=documents(AuthenticationRequired, InvalidToken, ServiceUnavailable),
 )
 async def log_out(credential: PresentedForLogout, sessions: SessionsService) -> None:
-    """End this session, named by the refresh token in the body or by the access token."""
+    """End this session (`local`), all `others`, or all of the user's (`global`).
+
+    The refresh token in the body names the session, or else the access token, which may belong to
+    a session that has ended already.
+    """
     await sessions.log_out(credential)
 
 

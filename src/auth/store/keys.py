@@ -17,3 +17,11 @@ def session_index(user_id: UUID) -> str:
     Membership is liveness: a session that is not in here has ended, whatever its hash says.
     """
     return f"auth:{{{user_id}}}:i"
+
+
+def revocations() -> str:
+    """What was revoked: stream of `s` session id or `u` user id, the time in the entry's id.
+
+    Expires when its newest entry matters no longer; older entries are trimmed.
+    """
+    return "auth:{rev}"

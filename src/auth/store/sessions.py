@@ -14,6 +14,8 @@ from src.core.redis import load_script, reach
 SCRIPTS = "src.auth.store.lua"
 MAX_DEVICE_BYTES = 64
 
+_LISTED_FIELDS = ["a", "r", "x", "d", "ip"]
+
 
 class Verdict(StrEnum):
     """What became of a presented refresh token; rules in lua/rotate.lua."""
@@ -25,6 +27,10 @@ class Verdict(StrEnum):
     REUSE = "REUSE"
     AHEAD = "AHEAD"
     FORGED = "FORGED"
+
+    @property
+    def ended_a_live_session(self) -> bool:
+        return self in (Verdict.REUSE, Verdict.AHEAD, Verdict.FORGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,18 @@ class Opened:
     issued_at_ms: int
     expires_at_ms: int
     ended_by_cap: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A session as its owner sees it; times in ms since the epoch."""
+
+    session_id: str
+    logged_in_at_ms: int
+    last_used_at_ms: int
+    expires_at_ms: int
+    device: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +89,7 @@ class SessionStore:
         self._lifetimes = lifetimes
         self._issue = load_script(redis, SCRIPTS, "issue.lua")
         self._rotate = load_script(redis, SCRIPTS, "rotate.lua")
+        self._end_all = load_script(redis, SCRIPTS, "end_all.lua")
         self._end = load_script(redis, SCRIPTS, "end.lua")
 
     async def issue(
@@ -125,9 +144,38 @@ class SessionStore:
         """End one session; False when it had ended already."""
         return bool(await reach(self._end(_keys(user_id, session_id), [session_id])))
 
-    async def end_all(self, *, user_id: UUID) -> None:
-        """End every session of a user. Their hashes are orphans then and expire by themselves."""
-        await reach(self._redis.unlink(keys.session_index(user_id)))
+    async def end_all(
+        self,
+        *,
+        user_id: UUID,
+        only_if_alive: str = "",
+        keep: str = "",
+    ) -> list[str]:
+        """End a user's sessions, all or all but `keep`; the ids of those that ended.
+
+        Nothing happens when the session `only_if_alive` has ended.
+        """
+        ended: list[str] = await reach(
+            self._end_all([keys.session_index(user_id)], [only_if_alive, keep]),
+        )
+        return ended
+
+    async def live(self, *, user_id: UUID) -> list[LiveSession]:
+        """A user's sessions, the most recently used first; two round trips."""
+        index: list[str] = list(
+            map(
+                str, await reach(self._redis.zrange(keys.session_index(user_id), 0, -1, desc=True))
+            ),
+        )
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for session_id in index:
+                pipeline.hmget(keys.session(user_id, session_id), _LISTED_FIELDS)
+            rows = await reach(pipeline.execute()) if index else []
+        return [
+            LiveSession(session_id, int(a), int(r), int(x), device, address)
+            for session_id, (a, r, x, device, address) in zip(index, rows, strict=True)
+            if a is not None
+        ]
 
 
 def _keys(user_id: UUID, session_id: str) -> list[str]:

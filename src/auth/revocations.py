@@ -1,0 +1,129 @@
+"""Which access tokens are refused before they expire: a small set in every worker.
+
+Each worker follows one stream in Redis, so a revocation reaches all of them within a second and no
+request makes a Redis call. Without Redis, tokens keep verifying until they expire (ADR 4).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from src.auth.access_tokens import AccessClaims
+from src.auth.store.revocations import Revocation, RevocationStream
+from src.core.clock import Clock
+from src.core.logging import log_event
+
+WAIT: Final = timedelta(seconds=2)
+RETRY_SECONDS: Final = 0.2
+
+
+class Revocations:
+    """The set. Entries are forgotten once no unexpired token can match them."""
+
+    def __init__(self, *, window: timedelta, clock: Clock) -> None:
+        self._window_seconds = window.total_seconds()
+        self._clock = clock
+        self._sessions: dict[str, float] = {}  # id → when it may be forgotten
+        self._users: dict[UUID, float] = {}  # id → tokens issued before this are refused
+        self.version = 0
+
+    def refuses(self, claims: AccessClaims) -> bool:
+        if claims.session_id in self._sessions:
+            return True
+        not_before = self._users.get(claims.user_id)
+        return not_before is not None and claims.issued_at.timestamp() < not_before
+
+    def add(self, revocations: Iterable[Revocation]) -> None:
+        for each in revocations:
+            seconds = each.at_ms / 1000
+            if each.session_id is not None:
+                until = seconds + self._window_seconds
+                self._sessions[each.session_id] = max(
+                    until,
+                    self._sessions.get(each.session_id, 0.0),
+                )
+            elif each.user_id is not None:
+                # `iat` has whole seconds. Tokens of the same second are refused by session.
+                self._users[each.user_id] = max(
+                    float(int(seconds)),
+                    self._users.get(each.user_id, 0.0),
+                )
+            self.version += 1
+
+    def forget_outlived(self) -> None:
+        """Bounds the memory: nothing stays longer than the life of an access token."""
+        now = self._clock().timestamp()
+        before = len(self._sessions) + len(self._users)
+        self._sessions = {k: v for k, v in self._sessions.items() if v > now}
+        self._users = {k: v for k, v in self._users.items() if v + self._window_seconds > now}
+        if len(self._sessions) + len(self._users) != before:
+            self.version += 1
+
+    def document(self) -> dict[str, Any]:
+        """The set for services that verify tokens themselves; seconds since the epoch."""
+        return {
+            "sessions": {k: int(v) for k, v in self._sessions.items()},
+            "users": {str(k): int(v) for k, v in self._users.items()},
+        }
+
+
+class RevocationFeed:
+    """Publishes revocations and follows those of the other workers."""
+
+    def __init__(self, stream: RevocationStream, revocations: Revocations) -> None:
+        self._stream = stream
+        self._revocations = revocations
+        self.caught_up = False
+
+    async def publish(self, session_ids: Sequence[str], *, user_id: UUID | None = None) -> None:
+        """Refuse these here at once and elsewhere within a second.
+
+        Raises: `ServiceUnavailable`; repeating it is harmless.
+        """
+        if session_ids or user_id:
+            self._revocations.add(await self._stream.publish(session_ids, user_id=user_id))
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Follow the stream for as long as the block runs.
+
+        The block starts with the set complete where Redis answers; else it is completed later.
+        """
+        with suppress(RedisError, OSError):
+            await self._catch_up()
+        stopped = asyncio.Event()
+        task = asyncio.create_task(self._follow(stopped))
+        try:
+            yield
+        finally:
+            # The client can lose a cancellation that comes together with an answer: hence both.
+            stopped.set()
+            task.cancel()
+            await asyncio.wait([task], timeout=2 * WAIT.total_seconds())
+
+    async def _catch_up(self) -> str:
+        """Read all that still matters; the id to follow on from. Raises: RedisError."""
+        missed, last_id = await self._stream.still_mattering()
+        self._revocations.add(missed)
+        self.caught_up = True
+        return last_id
+
+    async def _follow(self, stopped: asyncio.Event) -> None:
+        """After an outage everything is read again: the stream may be another one."""
+        last_id: str | None = None
+        while not stopped.is_set():
+            try:
+                last_id = last_id or await self._catch_up()
+                came, last_id = await self._stream.after(last_id, wait=WAIT)
+                self._revocations.add(came)
+                self._revocations.forget_outlived()
+            except (RedisError, OSError) as error:
+                if self.caught_up:
+                    log_event("revocations-interrupted", cause=type(error).__name__)
+                last_id, self.caught_up = None, False
+                await asyncio.sleep(RETRY_SECONDS)
