@@ -21,7 +21,11 @@ def commands_of(script: Path) -> set[str]:
 
 def test_every_key_is_documented() -> None:
     user_id = UUID(int=0)
-    for key in (keys.session(user_id, "<session id>"), keys.session_index(user_id)):
+    for key in (
+        keys.session(user_id, "<session id>"),
+        keys.session_index(user_id),
+        keys.revocations(),
+    ):
         assert key.replace(str(user_id), "<user id>") in DOCUMENT
 
 

@@ -97,7 +97,7 @@ async def test_a_change_of_password_is_logged_and_so_is_a_refused_one(
     for response, name in (
         (refused, "password-refused"),
         (changed, "password-changed"),
-        (changed, "sessions-ended"),
+        (changed, "session-ended"),
     ):
         event = await event_of(server, response, name)
         require_who_where_when(event, response, person.user["id"])
@@ -213,6 +213,8 @@ async def plain(redis: Any, key: bytes) -> bytes:
         return repr(await redis.hgetall(key)).encode()
     if kind == b"zset":
         return repr(await redis.zrange(key, 0, -1)).encode()
+    if kind == b"stream":
+        return repr(await redis.xrange(key)).encode()
     if kind == b"set":
         return repr(await redis.smembers(key)).encode()
     return bytes(await redis.get(key) or b"")

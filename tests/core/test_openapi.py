@@ -20,6 +20,7 @@ SNAPSHOT = REPOSITORY / "tests" / "openapi.json"
 # All that answers without a token; log-out takes the refresh token in its place.
 PUBLIC = {
     "POST /auth/signup", "POST /auth/login", "POST /auth/refresh", "GET /healthz", "GET /readyz",
+    "GET /auth/revocations",
 }  # fmt: skip
 PUBLIC_PAGES = {
     "/", "/docs", "/docs/docs.js", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css",
