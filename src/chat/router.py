@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from src.chat.cursors import Cursor
 from src.chat.errors import SessionNotFound
 from src.chat.schemas import Exchange, History, MessageRequest
 from src.chat.service import Conversations
 from src.core.bodies import StrictRoute
+from src.core.cursors import Cursor
 from src.core.db import DbSession
 from src.core.errors import AuthenticationRequired, InvalidToken
 from src.core.identity import CurrentUserId

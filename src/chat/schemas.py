@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from src.chat.cursors import Cursor
 from src.chat.responder import Role
+from src.core.cursors import Cursor
 
 MessageText = Annotated[
     str,

@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from src.chat.cursors import decode_cursor, encode_cursor
+from src.core.cursors import decode_cursor, encode_cursor
 
 
 @given(st.uuids())
