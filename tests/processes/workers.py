@@ -81,14 +81,20 @@ def server_environment(*, database_url: str, redis_url: str, **changes: str) -> 
 
 
 @contextmanager
-def worker_processes(count: int, environment: dict[str, str]) -> Iterator[list[Worker]]:
+def worker_processes(
+    count: int,
+    environment: dict[str, str],
+    *,
+    app: str = "src.main:app",
+    alive: str = "/healthz",
+) -> Iterator[list[Worker]]:
     """Workers that answer, started side by side; ended with the block."""
     workers: list[Worker] = []
     try:
         for _ in range(count):
-            workers.append(_start(environment))  # noqa: PERF401 - those before a failure must end
+            workers.append(_start(environment, app))  # noqa: PERF401 - those before a failure must end
         for worker in workers:
-            _wait_until_alive(worker)
+            _wait_until_alive(worker, alive)
         yield workers
     finally:
         for worker in workers:
@@ -152,11 +158,11 @@ def milliseconds(seconds: Iterable[float]) -> str:
     return f"{statistics.median(measured) * 1000:.0f} (max {max(measured) * 1000:.0f}) ms"
 
 
-def _start(environment: dict[str, str]) -> Worker:
+def _start(environment: dict[str, str], app: str) -> Worker:
     port = _free_port()
     log = TemporaryFile()  # noqa: SIM115 - closed in _end; a pipe that is full would stop the worker
     process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "src.main:app", "--port", str(port)],
+        [sys.executable, "-m", "uvicorn", app, "--port", str(port)],
         cwd=REPOSITORY,
         env=environment,
         stdout=log,
@@ -171,13 +177,13 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_alive(worker: Worker) -> None:
+def _wait_until_alive(worker: Worker, path: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if worker.process.poll() is not None:
             pytest.fail(f"a worker ended before it answered:\n{worker.printed}")
         try:
-            if httpx.get(f"{worker.base}/healthz", trust_env=False).status_code == httpx.codes.OK:
+            if httpx.get(f"{worker.base}{path}", trust_env=False).status_code == httpx.codes.OK:
                 return
         except httpx.TransportError:
             time.sleep(POLL_SECONDS)

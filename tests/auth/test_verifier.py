@@ -1,0 +1,321 @@
+"""Another service verifies tokens by itself and learns within two seconds what was revoked."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, Literal
+
+import httpx
+import pytest
+
+from src.auth.key_ring import TokenRejected
+from src.auth.verifier import LatchkeyVerifier, RevocationsUnknown
+from src.core.settings import Settings
+from tests.conftest import REPOSITORY
+from tests.factories import Person, bearer, log_in, refresh, sign_up
+from tests.processes.workers import (
+    Workers,
+    clients_of,
+    server_environment,
+    until,
+    worker_processes,
+)
+from tests.servers import RedisServer
+from tests.tokens import claims_of, header_of, signed
+
+Client = httpx.AsyncClient
+PROMISED_SECONDS = 2.0
+DEAD_URL = "http://127.0.0.1:9/auth/revocations"  # the port "discard": nobody listens
+
+
+class Feed(ThreadingHTTPServer):
+    """What `GET /auth/revocations` answers, chosen by the test."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/auth/revocations"
+        self.body: bytes = b'{"as_of": 0, "sessions": {}, "users": {}}'
+        self.status, self.etag = 200, '"first"'
+        self.asked_with: list[str | None] = []
+
+    def revoke(self, *, sessions: dict[str, int], users: dict[str, int]) -> None:
+        self.body = json.dumps({"as_of": 0, "sessions": sessions, "users": users}).encode()
+        self.etag = f'"{hash(self.body)}"'
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Feed
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        feed, known = self.server, self.headers.get("If-None-Match")
+        feed.asked_with.append(known)
+        status = 304 if known == feed.etag and feed.status == 200 else feed.status
+        body = b"" if status == 304 else feed.body
+        self.send_response(status)
+        self.send_header("ETag", feed.etag)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def feed() -> Iterator[Feed]:
+    with Feed() as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def verifier_of(
+    settings: Settings,
+    url: str,
+    *,
+    max_staleness: timedelta = timedelta(minutes=1),
+    when_stale: Literal["refuse", "accept"] = "refuse",
+) -> LatchkeyVerifier:
+    return LatchkeyVerifier(
+        secret=settings.JWT_SECRET_KEY.get_secret_value(),
+        revocations_url=url,
+        max_staleness=max_staleness,
+        when_stale=when_stale,
+    )
+
+
+def refuses(verifier: LatchkeyVerifier, person: Person) -> bool:
+    try:
+        verifier.verify(person.access_token)
+    except TokenRejected:
+        return True
+    return False
+
+
+async def test_a_good_token_yields_its_claims(
+    client: Client,
+    settings: Settings,
+    feed: Feed,
+) -> None:
+    person = await sign_up(client)
+    verifier = verifier_of(settings, feed.url)
+    with verifier.follow():
+        claims = verifier.verify(person.access_token)
+    assert str(claims.user_id) == person.user["id"]
+    assert claims.session_id == claims_of(person.access_token)["sid"]
+    assert claims.issued_at < claims.expires_at
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iss": "x"},
+        {"aud": "latchkey-api/refresh"},
+        {"type": "refresh"},
+        {"exp": 1},
+        {"exp": 2**40},
+        {"iat": "0"},
+        {"sub": "x"},
+        {"sid": ""},
+        {"roles": None},
+    ],
+)
+async def test_what_latchkey_refuses_is_refused_here(
+    client: Client,
+    settings: Settings,
+    feed: Feed,
+    change: dict[str, object],
+) -> None:
+    person = await sign_up(client)
+    claims, header = claims_of(person.access_token), header_of(person.access_token)
+    secret = settings.JWT_SECRET_KEY.get_secret_value()
+    verifier = verifier_of(settings, feed.url)
+    with verifier.follow():
+        assert verifier.verify(signed(claims, header, secret=secret))
+        for bad in (
+            signed({**claims, **change}, header, secret=secret),
+            signed(claims, header, secret="another secret of more than 32 bytes"),
+            signed(claims, {**header, "alg": "none"}, secret=secret),
+            person.refresh_token,
+            "",
+        ):
+            with pytest.raises(TokenRejected):
+                verifier.verify(bad)
+
+
+async def test_sessions_and_users_in_the_list_are_refused_and_no_others(
+    client: Client,
+    settings: Settings,
+    feed: Feed,
+) -> None:
+    laptop, leaver, stranger = [await sign_up(client) for _ in range(3)]
+    phone = await log_in(client, laptop)
+    verifier = verifier_of(settings, feed.url)
+    assert verifier.poll()
+    assert not any(refuses(verifier, person) for person in (laptop, phone, leaver, stranger))
+    issued_at = claims_of(leaver.access_token)["iat"]
+    feed.revoke(
+        sessions={claims_of(laptop.access_token)["sid"]: issued_at + 900},
+        users={leaver.user["id"]: issued_at + 1, stranger.user["id"]: issued_at - 60},
+    )
+    assert verifier.poll()
+    assert [refuses(verifier, p) for p in (laptop, phone, leaver, stranger)] == [
+        True, False, True, False,
+    ]  # fmt: skip
+
+
+async def test_the_real_list_is_read_and_asked_for_by_its_etag(
+    client: Client,
+    settings: Settings,
+    feed: Feed,
+) -> None:
+    person = await sign_up(client)
+    await client.post("/auth/logout", headers=person.authorization)
+    real = await client.get("/auth/revocations")
+    feed.body, feed.etag = real.content, real.headers["etag"]
+    verifier = verifier_of(settings, feed.url)
+    for _ in range(3):
+        assert verifier.poll()
+        assert refuses(verifier, person)
+    assert feed.asked_with == [None, feed.etag, feed.etag]
+
+
+def break_status(feed: Feed) -> None:
+    feed.status = 503
+
+
+def break_json(feed: Feed) -> None:
+    feed.body, feed.etag = b"<html>", '"html"'
+
+
+def break_form(feed: Feed) -> None:
+    feed.body, feed.etag = b'{"sessions": [], "users": 7}', '"form"'
+
+
+def break_size(feed: Feed) -> None:
+    feed.body, feed.etag = b" " * 16_000_001, '"size"'
+
+
+@pytest.mark.parametrize("break_it", [break_status, break_json, break_form, break_size])
+async def test_the_last_list_outlives_an_outage(
+    client: Client,
+    settings: Settings,
+    feed: Feed,
+    break_it: Callable[[Feed], None],
+) -> None:
+    gone, here = await sign_up(client), await sign_up(client)
+    feed.revoke(sessions={claims_of(gone.access_token)["sid"]: 2**40}, users={})
+    verifier = verifier_of(settings, feed.url)
+    assert verifier.poll()
+    good, age = (feed.body, feed.etag), verifier.stale_for
+    break_it(feed)
+    assert not verifier.poll()
+    assert verifier.stale_for > age
+    assert (refuses(verifier, gone), refuses(verifier, here)) == (True, False)
+    feed.status, (feed.body, feed.etag) = 200, good
+    before = verifier.stale_for
+    assert verifier.poll()
+    assert verifier.stale_for < before
+
+
+async def test_a_list_that_is_too_old_refuses_or_accepts_by_choice(
+    client: Client,
+    settings: Settings,
+) -> None:
+    person = await sign_up(client)
+    careful = verifier_of(settings, DEAD_URL)
+    with careful.follow():
+        assert careful.stale_for == math.inf
+        with pytest.raises(RevocationsUnknown):
+            careful.verify(person.access_token)
+        with pytest.raises(TokenRejected):
+            careful.verify(person.refresh_token)
+    assert verifier_of(settings, DEAD_URL, when_stale="accept").verify(person.access_token)
+
+
+async def test_the_list_is_too_old_after_just_as_long_as_was_said(
+    client: Client,
+    settings: Settings,
+    feed: Feed,
+) -> None:
+    person = await sign_up(client)
+    verifier = verifier_of(settings, feed.url, max_staleness=timedelta())
+    assert verifier.poll()
+    with pytest.raises(RevocationsUnknown):
+        verifier.verify(person.access_token)
+    patient = verifier_of(settings, feed.url)
+    assert patient.poll()
+    assert patient.verify(person.access_token)
+
+
+def test_only_http_is_spoken(settings: Settings) -> None:
+    with pytest.raises(ValueError, match="must start with"):
+        verifier_of(settings, "file:///etc/passwd")
+
+
+def test_it_needs_neither_a_framework_nor_a_database_nor_redis() -> None:
+    listing = "import sys, src.auth.verifier; print(*{m.partition('.')[0] for m in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", listing], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert "jose" in loaded.stdout.split()
+    heavy = {"fastapi", "starlette", "pydantic", "sqlmodel", "sqlalchemy", "redis", "httpx"}
+    assert not heavy & set(loaded.stdout.split())
+
+
+def the_example() -> str:
+    page = (REPOSITORY / "docs" / "verifying-tokens.md").read_text()
+    (example,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    return str(example)
+
+
+@contextmanager
+def documented_service(folder: Path, environment: dict[str, str]) -> Iterator[str]:
+    """The page's example as a process of its own; its address."""
+    (folder / "example.py").write_text(the_example())
+    paths = {"PYTHONPATH": f"{folder}:{REPOSITORY}", "NO_PROXY": "127.0.0.1"}
+    with worker_processes(1, {**environment, **paths}, app="example:app", alive="/docs") as workers:
+        yield workers[0].base
+
+
+# What another service sees does not depend on Latchkey's database; one kind shows it.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
+async def test_the_documented_service_refuses_a_token_within_two_seconds_after_log_out(
+    database_url: str,
+    redis_server: RedisServer,
+    tmp_path: Path,
+) -> None:
+    environment = server_environment(database_url=database_url, redis_url=redis_server.url)
+    with worker_processes(2, environment) as servers:
+        service_environment = {**environment, "LATCHKEY_URL": servers[0].base}
+        with documented_service(tmp_path, service_environment) as base:
+            async with clients_of(servers) as latchkey, Client(trust_env=False) as service:
+                await _expect_refusal_after_log_out(latchkey, service, f"{base}/whoami")
+
+
+async def _expect_refusal_after_log_out(latchkey: Workers, service: Client, whoami: str) -> None:
+    answering, other = latchkey.clients
+    laptop = await sign_up(other)
+    phone = await log_in(other, laptop)
+    answer = await service.get(whoami, headers=laptop.authorization)
+    assert (answer.status_code, answer.json()["user_id"]) == (200, laptop.user["id"])
+    assert (await service.get(whoami, headers=bearer(laptop.refresh_token))).status_code == 401
+    # Through the worker that the service does not ask.
+    assert (await other.post("/auth/logout", headers=laptop.authorization)).status_code == 204
+    await until(
+        lambda: service.get(whoami, headers=laptop.authorization),
+        401,
+        within=PROMISED_SECONDS,
+    )
+    assert (await service.get(whoami, headers=phone.authorization)).status_code == 200
+    assert (await refresh(answering, laptop.refresh_token)).status_code == 401
