@@ -10,7 +10,17 @@ class InvalidTokenMode(Problem):
     slug = "invalid-token-mode"
     title = "Invalid token mode"
     status = 400
-    detail = "X-Token-Mode takes `body` only: the refresh token travels in the JSON body."
+    detail = (
+        "X-Token-Mode is `body` (the default) or `cookie`. "
+        "In cookie mode no body carries a refresh token."
+    )
+
+
+class CrossSiteRequest(Problem):
+    slug = "cross-site-request"
+    title = "Cross-site request"
+    status = 403
+    detail = "Cookie mode is for pages of this server's own origin. Others use X-Token-Mode: body."
 
 
 class InvalidCredentials(Problem):
@@ -44,6 +54,30 @@ class SessionNotFound(Problem):
     detail = "Session not found or access denied"
 
 
+class InsufficientRole(Problem):
+    """Source of the header: RFC 6750 §3.1."""
+
+    slug = "insufficient-role"
+    title = "Insufficient role"
+    status = 403
+    detail = "Your account lacks the role that this needs."
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
+
+
+class UserNotFound(Problem):
+    slug = "user-not-found"
+    title = "User not found"
+    status = 404
+    detail = "There is no user with this id."
+
+
+class LastAdministrator(Problem):
+    slug = "last-administrator"
+    title = "Last administrator"
+    status = 409
+    detail = "This is the last active administrator. Make somebody else one first."
+
+
 class WrongPassword(Problem):
     slug = "wrong-password"
     title = "Wrong password"
@@ -70,6 +104,14 @@ class WeakPassword(Problem):
     title = "Weak password"
     status = 422
     detail = "This password is not accepted; `errors` says why."
+
+
+class TooManyRequests(Problem):
+    slug = "too-many-requests"
+    title = "Too many requests"
+    status = 429
+    detail = "Too many attempts from here. Try again after as many seconds as Retry-After says."
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
 class HashingBusy(Problem):

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
-from src.auth.emails import parse_email
+from src.auth.emails import fold_email, parse_email
+from src.core.cursors import Cursor
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,31}")
 
@@ -28,7 +29,16 @@ def _checked_username(text: str) -> str:
 
 EmailText = Annotated[str, AfterValidator(_checked_email), Field(examples=["ada@example.com"])]
 UsernameText = Annotated[str, AfterValidator(_checked_username), Field(examples=["ada"])]
+# The beginning of an address, in any case; it comes out in the letters of the normal form.
+EmailPrefix = Annotated[str, AfterValidator(lambda text: fold_email(text.strip(" \t")))]
 PasswordText = Annotated[str, Field(examples=["correct horse battery staple"])]
+
+RoleName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", examples=["admin"])]
+RoleList = Annotated[
+    list[RoleName],
+    Field(max_length=10),
+    AfterValidator(lambda roles: list(dict.fromkeys(roles))),
+]
 
 
 def _rfc3339(moment: datetime) -> str:
@@ -62,7 +72,9 @@ class LoginRequest(RequestBody):
 
 
 class RefreshRequest(RequestBody):
-    refresh_token: str
+    """In body mode the token is required; in cookie mode it must not be there."""
+
+    refresh_token: str | None = None
 
 
 class LogoutRequest(RequestBody):
@@ -74,6 +86,13 @@ class ProfileChange(RequestBody):
     """What a person may change of their profile; null removes the username."""
 
     username: UsernameText | None = None
+
+
+class UserChange(RequestBody):
+    """What administrators change of an account; what is absent or null stays."""
+
+    roles: RoleList | None = None
+    is_active: bool | None = None
 
 
 class PasswordChange(RequestBody):
@@ -92,11 +111,28 @@ class Profile(BaseModel):
     created_at: Timestamp
 
 
+class AccountView(Profile):
+    """An account as administrators see it."""
+
+    is_active: bool
+    last_login_at: Timestamp | None
+
+
+class AccountList(BaseModel):
+    """A page of accounts, the oldest first."""
+
+    users: list[AccountView]
+    next_cursor: Cursor | None
+
+
 class TokenResponse(BaseModel):
-    """Tokens of a session (RFC 6749 §5.1). Lifetimes are in seconds."""
+    """Tokens of a session (RFC 6749 §5.1). Lifetimes are in seconds.
+
+    In cookie mode `refresh_token` is null: it is in the cookie.
+    """
 
     access_token: str
-    refresh_token: str
+    refresh_token: str | None
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the type's name
     expires_in: int
     refresh_expires_in: int

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from src.core.addresses import parse_network
 from src.core.secret_strength import weakness_of
 
 ENV_FILE: Final = ".env"
@@ -148,6 +149,18 @@ class Settings(BaseSettings):
         default=None,
         description="lets frontend_test.html work from file://; true in development, else false",
     )
+    COOKIE_SECURE: bool = Field(
+        default=True,
+        description="false lets Safari keep the refresh cookie on http://localhost; development",
+    )
+    TRUSTED_PROXIES: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="networks whose X-Forwarded-For and -Proto count, separated by commas",
+    )
+    RATE_LIMITS: Literal["on", "off"] = Field(
+        default="on",
+        description="limits on log-ins and sign-ups; off is for load tests, not for production",
+    )
     PASSWORD_MIN_LENGTH: int = Field(
         default=8,
         ge=8,
@@ -191,12 +204,19 @@ class Settings(BaseSettings):
             raise ValueError(f"must start with one of {', '.join(schemes)}")
         return url
 
-    @field_validator("CORS_ORIGINS", mode="before")
+    @field_validator("CORS_ORIGINS", "TRUSTED_PROXIES", mode="before")
     @classmethod
-    def _comma_separated(cls, origins: object) -> object:
-        if not isinstance(origins, str):
-            return origins
-        return tuple(part.strip().rstrip("/") for part in origins.split(",") if part.strip())
+    def _comma_separated(cls, parts: object) -> object:
+        if not isinstance(parts, str):
+            return parts
+        return tuple(part.strip().rstrip("/") for part in parts.split(",") if part.strip())
+
+    @field_validator("TRUSTED_PROXIES")
+    @classmethod
+    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            parse_network(network)
+        return networks
 
     @field_validator("CORS_ORIGINS")
     @classmethod
@@ -232,6 +252,8 @@ class Settings(BaseSettings):
                 self.REDIS_URL is None
             ),
             "CORS_ALLOW_NULL_ORIGIN=true is for development": self.null_origin_allowed,
+            "COOKIE_SECURE=false is for development": not self.COOKIE_SECURE,
+            "RATE_LIMITS=off is for load tests": self.RATE_LIMITS == "off",
             f"BCRYPT_ROUNDS is below {MIN_PRODUCTION_ROUNDS}": (
                 self.BCRYPT_ROUNDS < MIN_PRODUCTION_ROUNDS
             ),
