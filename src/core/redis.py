@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from hashlib import sha1
 from importlib.resources import files
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import ReadOnlyError as ReadOnly
 
 from src.core.errors import ServiceUnavailable
+from src.core.redis_groups import ASKING_SECONDS, cluster, parse_group, sentinel_master
 
 T = TypeVar("T")
 
@@ -26,6 +29,10 @@ LAST_RESORT_SECONDS = 5.0
 # A command takes Redis well under a millisecond: waiting for a connection is cheaper than making
 # more of them, which in a burst costs the event loop longer than an attempt may take.
 MAX_CONNECTIONS = 20
+COMMON_OPTIONS: Final[dict[str, Any]] = {
+    "decode_responses": True,
+    "driver_info": None,  # it would look up redis-py's version on disk for every connection
+}
 
 
 class Script(Protocol):
@@ -35,37 +42,71 @@ class Script(Protocol):
 
 
 def build_redis(redis_url: str) -> Redis:
-    """A client for `redis://`, `rediss://` or `unix://`. It connects with the first command."""
-    pool = BlockingConnectionPool.from_url(
-        redis_url,
-        decode_responses=True,
-        max_connections=MAX_CONNECTIONS,
-        timeout=LAST_RESORT_SECONDS,
-        driver_info=None,  # it would look up redis-py's version on disk for every connection
-        socket_timeout=LAST_RESORT_SECONDS,
-        socket_connect_timeout=LAST_RESORT_SECONDS,
-        # A connection that was cut is made again once: every command of ours is safe to repeat.
-        retry=Retry(NoBackoff(), retries=1, supported_errors=(RedisConnectionError,)),
-    )
+    """A client for any URL of docs/operations.md. It connects with the first command.
+
+    Raises: `ValueError` for a URL that it cannot read.
+    """
+    group = parse_group(redis_url)
+    if group is not None and not group.service:
+        return cluster(
+            group,
+            max_connections=MAX_CONNECTIONS,
+            # Shorter than the deadline: only a time-out of the library's makes it ask the other
+            # nodes who has become master. The rest is for asking and for a second attempt.
+            socket_timeout=DEADLINE_SECONDS / 2,
+            socket_connect_timeout=ASKING_SECONDS,
+            **COMMON_OPTIONS,
+        )
+    options: dict[str, Any] = {
+        "max_connections": MAX_CONNECTIONS,
+        "socket_timeout": LAST_RESORT_SECONDS,
+        "socket_connect_timeout": LAST_RESORT_SECONDS,
+        # A connection that was cut, or whose server is no master any more, is made again once:
+        # every command of ours is safe to repeat.
+        "retry": Retry(NoBackoff(), retries=1, supported_errors=(RedisConnectionError, ReadOnly)),
+        **COMMON_OPTIONS,
+    }
+    if group is not None:
+        return sentinel_master(group, wait=LAST_RESORT_SECONDS, **options)
+    pool = BlockingConnectionPool.from_url(redis_url, timeout=LAST_RESORT_SECONDS, **options)
     return Redis.from_pool(pool)
 
 
 def build_follower(redis_url: str, *, wait: timedelta) -> Redis:
-    """A client of one connection for blocking reads that last up to `wait`."""
-    seconds = wait.total_seconds() + DEADLINE_SECONDS
-    return Redis.from_url(
-        redis_url,
-        decode_responses=True,
-        max_connections=1,
-        socket_timeout=seconds,
-        socket_connect_timeout=DEADLINE_SECONDS,
-        retry=Retry(NoBackoff(), retries=0),
-    )
+    """A client for one blocking read at a time, which lasts up to `wait`.
+
+    Raises: `ValueError` for a URL that it cannot read.
+    """
+    group = parse_group(redis_url)
+    options: dict[str, Any] = {
+        "max_connections": 1,
+        "socket_timeout": wait.total_seconds() + DEADLINE_SECONDS,
+        "socket_connect_timeout": DEADLINE_SECONDS,
+        **COMMON_OPTIONS,
+    }
+    if group is not None and not group.service:
+        return cluster(group, **options)
+    options["retry"] = Retry(NoBackoff(), retries=0)
+    if group is not None:
+        return sentinel_master(group, wait=DEADLINE_SECONDS, **options)
+    return Redis.from_url(redis_url, **options)
 
 
 def load_script(redis: Redis, package: str, name: str) -> Script:
     """A script of package data, ready to call: EVALSHA, and EVAL only where Redis forgot it."""
-    return redis.register_script(script_source(package, name))
+    source = script_source(package, name)
+    digest = sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(keys: Sequence[str], args: Sequence[str | int]) -> Any:  # noqa: ANN401
+        # Not the library's Script: it would send SCRIPT LOAD to every master of a cluster, and fail
+        # where one of them is away.
+        arguments = [*keys, *map(str, args)]
+        try:
+            return await redis.evalsha(digest, len(keys), *arguments)
+        except NoScriptError:
+            return await redis.eval(source, len(keys), *arguments)
+
+    return run
 
 
 def script_source(package: str, name: str) -> str:

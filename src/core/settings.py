@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from src.core.addresses import parse_network
+from src.core.redis_groups import parse_group
 from src.core.secret_strength import weakness_of
 
 ENV_FILE: Final = ".env"
@@ -39,7 +40,15 @@ DATABASE_SCHEMES = (
     "sqlite://",
     "sqlite+aiosqlite://",
 )
-REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+REDIS_SCHEMES = (
+    "redis://",
+    "rediss://",
+    "unix://",
+    "redis+sentinel://",
+    "rediss+sentinel://",
+    "redis+cluster://",
+    "rediss+cluster://",
+)
 
 
 class ConfigurationError(Exception):
@@ -131,7 +140,8 @@ class Settings(BaseSettings):
     )
     REDIS_URL: str | None = Field(
         default=None,
-        description="redis://, rediss:// or unix://; without it `make run` starts its own Redis",
+        description="redis://, rediss://, unix://, redis+sentinel://host,host/service or "
+        "redis+cluster://host,host; without it `make run` starts its own Redis",
     )
     BETTER_AUTH_SECRET: SecretStr | None = Field(
         default=None,
@@ -202,6 +212,8 @@ class Settings(BaseSettings):
         schemes = DATABASE_SCHEMES if info.field_name == "DATABASE_URL" else REDIS_SCHEMES
         if url is not None and not url.startswith(schemes):
             raise ValueError(f"must start with one of {', '.join(schemes)}")
+        if url is not None and info.field_name == "REDIS_URL":
+            parse_group(url)  # says what is wrong with the URL of a group
         return url
 
     @field_validator("CORS_ORIGINS", "TRUSTED_PROXIES", mode="before")

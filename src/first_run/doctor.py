@@ -1,16 +1,17 @@
 """`python -m src.cli doctor`: what works here, what is missing, and what mends it."""
 
+import asyncio
 import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from redis import Redis
 from redis.exceptions import RedisError
 
+from src.core.redis import build_redis
 from src.core.settings import ENV_FILE, ConfigurationError, Settings, load_settings
 from src.first_run.embedded_redis import running_instance
 from src.first_run.failures import CommandFailure
@@ -110,12 +111,10 @@ def _embedded_redis() -> Finding:
 
 def _redis_policy(redis_url: str) -> Finding:
     """Sessions must neither be evicted nor be lost with the process."""
-    with Redis.from_url(redis_url, decode_responses=True) as redis:
-        try:
-            memory = redis.info("memory")
-            persistence = redis.info("persistence")
-        except RedisError:
-            return Finding("Redis", Verdict.WARNING, "answers, but hides its policy (INFO)")
+    try:
+        memory, persistence = asyncio.run(_info(redis_url, "memory", "persistence"))
+    except RedisError:
+        return Finding("Redis", Verdict.WARNING, "answers, but hides its policy (INFO)")
     if memory.get("maxmemory_policy", "noeviction") != "noeviction":
         return Finding(
             "Redis", Verdict.WARNING, "evicts sessions. Run: CONFIG SET maxmemory-policy noeviction"
@@ -123,6 +122,15 @@ def _redis_policy(redis_url: str) -> Finding:
     if not persistence.get("aof_enabled"):
         return Finding("Redis", Verdict.WARNING, "forgets sessions. Run: CONFIG SET appendonly yes")
     return Finding("Redis", Verdict.OK, "answers; keeps sessions (noeviction, append-only file)")
+
+
+async def _info(redis_url: str, *sections: str) -> list[dict[str, Any]]:
+    """Sections of INFO; in a cluster, those of one of its nodes."""
+    redis = build_redis(redis_url)
+    try:
+        return [await redis.info(section) for section in sections]
+    finally:
+        await redis.aclose()
 
 
 def _unless_it_fails(name: str, check: Callable[[], object], detail: str) -> Finding:

@@ -1,5 +1,6 @@
 """`python -m src.cli run`: everything that the server needs, then the server, then a clean end."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,15 +13,13 @@ from types import FrameType
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from uvicorn import Config, Server
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from src.core.logging import configure_logging
+from src.core.redis import build_redis
 from src.core.settings import ENV_FILE, load_settings, raw_setting
 from src.first_run.accounts import seed_demo_users
 from src.first_run.announcement import Announcement, Say, announce_when_ready
@@ -75,13 +74,7 @@ def run(options: ServerOptions, *, say: Say) -> None:
 def require_redis(redis_url: str) -> None:
     """Raises: `RedisUnavailable` when nothing answers PING at the URL."""
     try:
-        with Redis.from_url(
-            redis_url,
-            socket_timeout=REDIS_SECONDS,
-            socket_connect_timeout=REDIS_SECONDS,
-            retry=Retry(NoBackoff(), retries=0),
-        ) as redis:
-            redis.ping()
+        asyncio.run(_ping(redis_url))
     except (RedisError, OSError, ValueError) as error:
         parts = urlsplit(redis_url)
         shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -89,6 +82,15 @@ def require_redis(redis_url: str) -> None:
             f"Redis does not answer at {shown}: refresh tokens live there. "
             "Run: make run, or set REDIS_URL."
         ) from error
+
+
+async def _ping(redis_url: str) -> None:
+    redis = build_redis(redis_url)
+    try:
+        async with asyncio.timeout(REDIS_SECONDS):
+            await redis.ping()
+    finally:
+        await redis.aclose()
 
 
 def makes_first_secrets() -> bool:

@@ -1,8 +1,10 @@
 """Sessions in Redis: one script, and so one round trip, for each step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -167,15 +169,18 @@ class SessionStore:
                 str, await reach(self._redis.zrange(keys.session_index(user_id), 0, -1, desc=True))
             ),
         )
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for session_id in index:
-                pipeline.hmget(keys.session(user_id, session_id), _LISTED_FIELDS)
-            rows = await reach(pipeline.execute()) if index else []
+        rows = await reach(self._details(user_id, index)) if index else []
         return [
             LiveSession(session_id, int(a), int(r), int(x), device, address)
             for session_id, (a, r, x, device, address) in zip(index, rows, strict=True)
             if a is not None
         ]
+
+    async def _details(self, user_id: UUID, session_ids: Sequence[str]) -> list[Any]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for session_id in session_ids:
+                pipeline.hmget(keys.session(user_id, session_id), _LISTED_FIELDS)
+            return list(await pipeline.execute())
 
 
 def _keys(user_id: UUID, session_id: str) -> list[str]:
