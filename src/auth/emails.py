@@ -27,13 +27,21 @@ def parse_email(text: str) -> Email:
     look like the first. Raises: ValueError for what is no address, with what to do about it.
     """
     display = text.strip(" \t")
-    if len(display) > MAX_EMAIL_CHARACTERS:
-        raise ValueError(f"An e-mail address has at most {MAX_EMAIL_CHARACTERS} characters.")
-    if any(unicodedata.category(character) in _INVISIBLE for character in display):
-        raise ValueError("The e-mail address contains invisible or control characters.")
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", display).casefold())
+    folded = fold_email(display)
     try:
         checked = validate_email(folded, check_deliverability=False)
     except EmailNotValidError as error:
         raise ValueError("This is not an e-mail address such as ada@example.com.") from error
     return Email(display=display, key=checked.normalized)
+
+
+def fold_email(text: str) -> str:
+    """An address, or the beginning of one, in the letters of the normal form.
+
+    Raises: ValueError for what no address begins with.
+    """
+    if len(text) > MAX_EMAIL_CHARACTERS:
+        raise ValueError(f"An e-mail address has at most {MAX_EMAIL_CHARACTERS} characters.")
+    if any(unicodedata.category(character) in _INVISIBLE for character in text):
+        raise ValueError("The e-mail address contains invisible or control characters.")
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

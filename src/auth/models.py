@@ -1,6 +1,7 @@
 """The table of accounts."""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import JSON, Column
@@ -8,6 +9,8 @@ from sqlmodel import Field, SQLModel
 
 from src.core.clock import utc_now
 from src.core.db import UtcDateTime, new_id
+
+ADMIN: Final = "admin"  # the one role with a meaning of its own
 
 
 class User(SQLModel, table=True):

@@ -1,13 +1,14 @@
 """Users in SQL. The unique indexes decide, not a check before them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import String, and_, cast, false, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from src.auth.models import User
+from src.auth.models import ADMIN, User
 
 
 async def by_id(db: AsyncSession, user_id: UUID) -> User | None:
@@ -24,6 +25,39 @@ async def is_active(db: AsyncSession, user_id: UUID) -> bool:
     return found.one_or_none() is True
 
 
+async def page(
+    db: AsyncSession,
+    *,
+    email_prefix: str,
+    after: UUID | None,
+    limit: int,
+) -> Sequence[User]:
+    """Users in the order in which they came, from the one after `after`."""
+    statement = select(User).order_by(col(User.id)).limit(limit)
+    if after:
+        statement = statement.where(col(User.id) > after)
+    if email_prefix:
+        statement = statement.where(col(User.email_key).startswith(email_prefix, autoescape=True))
+    return (await db.exec(statement)).all()
+
+
+async def lock_with_administrators(db: AsyncSession, user_id: UUID) -> Sequence[User]:
+    """The user, if there is one, and every active administrator: none changes until the commit.
+
+    Call it first in a unit of work. One fixed order of locking, so that nobody waits in a circle.
+    """
+    # SQLite has no FOR UPDATE: a write, even of nothing, takes the turn of the whole database.
+    await db.exec(update(User).where(false()).values(is_active=True))
+    administers = cast(col(User.roles), String).contains(f'"{ADMIN}"')
+    statement = (
+        select(User)
+        .where(or_(col(User.id) == user_id, and_(col(User.is_active).is_(True), administers)))
+        .order_by(col(User.id))
+        .with_for_update()
+    )
+    return (await db.exec(statement)).all()
+
+
 async def replace_password_hash(
     db: AsyncSession,
     user_id: UUID,
@@ -32,7 +66,8 @@ async def replace_password_hash(
     new_hash: str,
 ) -> bool:
     """Set a new hash where the verified one still stands; False when it no longer does."""
-    return await _update_if_unchanged(db, user_id, verified_hash, password_hash=new_hash)
+    roles = await _update_if_unchanged(db, user_id, verified_hash, password_hash=new_hash)
+    return roles is not None
 
 
 async def record_login(
@@ -40,17 +75,19 @@ async def record_login(
     user_id: UUID,
     *,
     verified_hash: str,
+    granted_roles: list[str],
     new_hash: str,
     at: datetime,
 ) -> bool:
-    """Note a log-in of an active user whose verified hash still stands; False otherwise."""
-    return await _update_if_unchanged(
+    """Note a log-in of an active user whose verified hash and roles still stand; else False."""
+    roles = await _update_if_unchanged(
         db,
         user_id,
         verified_hash,
         password_hash=new_hash,
         last_login_at=at,
     )
+    return roles == granted_roles
 
 
 async def _update_if_unchanged(
@@ -58,7 +95,8 @@ async def _update_if_unchanged(
     user_id: UUID,
     verified_hash: str,
     **values: object,
-) -> bool:
+) -> list[str] | None:
+    """The user's roles, which stay until the commit; None where nothing was updated."""
     statement = (
         update(User)
         .where(
@@ -67,5 +105,7 @@ async def _update_if_unchanged(
             col(User.is_active).is_(True),
         )
         .values(**values)
+        .returning(col(User.roles))
     )
-    return (await db.exec(statement)).rowcount == 1
+    roles: list[str] | None = (await db.exec(statement)).scalar_one_or_none()
+    return roles
