@@ -1,10 +1,10 @@
-"""The table of accounts."""
+"""The tables of accounts and of what happened to them."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import JSON, Column
+from sqlalchemy import JSON, BigInteger, Column, Index
 from sqlmodel import Field, SQLModel
 
 from src.core.clock import utc_now
@@ -29,3 +29,29 @@ class User(SQLModel, table=True):
     roles: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     last_login_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class AuthEvent(SQLModel, table=True):
+    """One row of the history (docs/audit.md). Rows are added, never changed or removed.
+
+    `user_id` is whom it concerns, `actor_id` who did it. Neither is a foreign key: the history
+    outlives the account.
+    """
+
+    __tablename__ = "auth_events"
+    __table_args__ = (Index(None, "user_id", "seq"), Index(None, "session_id"))
+
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    at: datetime = Field(sa_type=UtcDateTime)
+    event: str = Field(max_length=64)
+    outcome: str = Field(max_length=64)
+    cause: str | None = Field(max_length=64)
+    user_id: UUID | None
+    actor_id: UUID | None
+    session_id: str | None = Field(max_length=64)
+    address: str = Field(max_length=64)
+    device: str = Field(max_length=64)
+    request_id: str | None = Field(max_length=64)
+    detail: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    previous_hash: str = Field(max_length=64)
+    hash: str = Field(max_length=64)

@@ -23,7 +23,7 @@ from tests.conftest import REPOSITORY
 
 T = TypeVar("T")
 
-TABLES = {"users", "chat_sessions", "chat_messages", "anatomy_records"}
+TABLES = {"users", "chat_sessions", "chat_messages", "anatomy_records", "auth_events"}
 WIDENS_EMAIL = """
 import sqlalchemy as sa
 from alembic import op
@@ -121,8 +121,10 @@ def test_each_migration_can_be_taken_back_alone(empty_database: str) -> None:
     migrations = config(empty_database)
     command.upgrade(migrations, "head")
     command.downgrade(migrations, "-1")
+    assert tables(empty_database) == TABLES - {"auth_events"}
+    command.downgrade(migrations, "-1")
     assert tables(empty_database) == {"users"}
-    command.upgrade(migrations, "+1")
+    command.upgrade(migrations, "+2")
     assert tables(empty_database) == TABLES
 
 
@@ -149,6 +151,9 @@ def test_a_migrated_database_has_the_constraints_of_the_models(empty_database: s
         "fk_anatomy_records_user_id_users",
         "ix_anatomy_records_user_id_id",
         "ix_anatomy_records_user_id_part",
+        "pk_auth_events",
+        "ix_auth_events_user_id_seq",
+        "ix_auth_events_session_id",
     }
     assert on_connection(empty_database, names_of_constraints) == expected
 

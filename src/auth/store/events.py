@@ -1,0 +1,196 @@
+"""The history in SQL: a chain in which every row carries the hash of the one before it."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from src.auth.models import AuthEvent
+
+GENESIS: Final = "0" * 64  # what the first row has in place of a predecessor's hash
+CHAIN_LOCK: Final = 0x4C61_7463_6861_696E  # the same number in every worker
+SESSION_ENDED: Final = "session-ended"
+ROWS_AT_ONCE: Final = 1_000
+MOST_CHARACTERS: Final = 64
+
+_HASHED: Final = (
+    "seq",
+    "at",
+    "event",
+    "outcome",
+    "cause",
+    "user_id",
+    "actor_id",
+    "session_id",
+    "address",
+    "device",
+    "request_id",
+    "detail",
+    "previous_hash",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A row to be: all but its place in the chain."""
+
+    at: datetime
+    event: str
+    outcome: str
+    cause: str | None = None
+    user_id: UUID | None = None
+    actor_id: UUID | None = None
+    session_id: str | None = None
+    address: str | None = None
+    device: str | None = None
+    request_id: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+    unless_ended: bool = False
+
+
+def chain_hash(row: AuthEvent) -> str:
+    """SHA-256, in hex, of everything in the row but its hash.
+
+    Hashed is one JSON object (RFC 8259): the columns by name in alphabetical order, no blanks,
+    ASCII only; times as `YYYY-MM-DDTHH:MM:SS.ffffffZ`, ids as lower-case UUIDs, absent as null.
+    """
+    values = {name: _plain(getattr(row, name)) for name in _HASHED}
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return str(value) if isinstance(value, UUID) else value
+
+
+async def append(db: AsyncSession, news: Sequence[NewEvent]) -> None:
+    """Add rows to the end of the chain; the caller commits, and until then nobody else adds any."""
+    await _lock_the_end(db)
+    last = (await db.exec(select(AuthEvent).order_by(col(AuthEvent.seq).desc()).limit(1))).first()
+    seq, previous_hash = (last.seq, last.hash) if last else (0, GENESIS)
+    for new in news:
+        if new.unless_ended and await _has_ended(db, new.session_id):
+            continue
+        seq += 1
+        row = _row(new, seq, previous_hash)
+        previous_hash = row.hash
+        db.add(row)
+    await db.flush()
+
+
+async def _lock_the_end(db: AsyncSession) -> None:
+    """Held to the end of the transaction, so the next one sees what this one added."""
+    if db.get_bind().dialect.name == "postgresql":
+        lock = text("SELECT pg_advisory_xact_lock(:lock)").bindparams(lock=CHAIN_LOCK)
+        await db.exec(lock)  # type: ignore[call-overload]
+    else:
+        await db.exec(text("BEGIN IMMEDIATE"))  # type: ignore[call-overload]
+
+
+async def _has_ended(db: AsyncSession, session_id: str | None) -> bool:
+    statement = select(AuthEvent.seq).where(
+        AuthEvent.session_id == session_id,
+        AuthEvent.event == SESSION_ENDED,
+    )
+    return (await db.exec(statement.limit(1))).first() is not None
+
+
+def _row(new: NewEvent, seq: int, previous_hash: str) -> AuthEvent:
+    row = AuthEvent(
+        seq=seq,
+        at=new.at,
+        event=new.event,
+        outcome=new.outcome,
+        cause=new.cause and new.cause[:MOST_CHARACTERS],
+        user_id=new.user_id,
+        actor_id=new.actor_id,
+        session_id=new.session_id,
+        address=(new.address or "")[:MOST_CHARACTERS],
+        device=(new.device or "")[:MOST_CHARACTERS],
+        request_id=new.request_id,
+        detail=new.detail,
+        previous_hash=previous_hash,
+        hash="",
+    )
+    row.hash = chain_hash(row)
+    return row
+
+
+async def newest(
+    db: AsyncSession,
+    *,
+    user_id: UUID | None,
+    before: int | None,
+    limit: int,
+) -> Sequence[AuthEvent]:
+    """Rows about a user, or about all (None), newest first, older than `before`."""
+    statement = select(AuthEvent).order_by(col(AuthEvent.seq).desc()).limit(limit)
+    if user_id is not None:
+        statement = statement.where(AuthEvent.user_id == user_id)
+    if before is not None:
+        statement = statement.where(AuthEvent.seq < before)
+    return (await db.exec(statement)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What verifying found: `count` sound rows from the first on, the last of which has `head`.
+
+    `first_bad` is the number of the first row that is not what was written, None without one.
+    """
+
+    count: int
+    head: str
+    first_bad: int | None = None
+    has_expected: bool = True
+
+
+async def verify(db: AsyncSession, *, expected: str | None = None) -> Chain:
+    """Read the chain from its start, `ROWS_AT_ONCE` in memory, up to the first bad row.
+
+    `expected` is a head noted earlier, which must still be the hash of some row.
+    """
+    count, head, has_expected = 0, GENESIS, expected in (None, GENESIS)
+    async for place, row in _in_order(db):
+        if (
+            row is None
+            or row.seq != count + 1
+            or row.previous_hash != head
+            or row.hash != chain_hash(row)
+        ):
+            return Chain(count, head, first_bad=min(place, count + 1), has_expected=has_expected)
+        count, head = row.seq, row.hash
+        has_expected = has_expected or head == expected
+    return Chain(count, head, has_expected=has_expected)
+
+
+async def _in_order(db: AsyncSession) -> AsyncIterator[tuple[int, AuthEvent | None]]:
+    """Each row with its number; None for one whose values are no values of their columns."""
+    by_seq = select(AuthEvent).order_by(col(AuthEvent.seq))
+    places = select(AuthEvent.seq).order_by(col(AuthEvent.seq))
+    after: int | None = None
+    limit = ROWS_AT_ONCE
+    while True:
+        later = col(AuthEvent.seq) > after if after is not None else col(AuthEvent.seq).is_not(None)
+        try:
+            page = (await db.exec(by_seq.where(later).limit(limit))).all()
+        except (ValueError, TypeError):
+            if limit == 1:
+                yield (await db.exec(places.where(later).limit(1))).one(), None
+                return
+            limit = 1  # which of them it is
+            continue
+        for row in page:
+            after = row.seq
+            yield row.seq, row
+        if not page:
+            return
