@@ -20,23 +20,26 @@ from src.auth.access_tokens import LEEWAY_SECONDS, AccessTokens
 from src.auth.access_tokens import TOKEN_TYPE as ACCESS_TYPE
 from src.auth.authentication import ActiveUsers, TokenAuthentication
 from src.auth.key_ring import KeyRing, SigningKey
+from src.auth.limits import RateLimits
 from src.auth.passwords import PasswordHasher
 from src.auth.refresh_tokens import TOKEN_TYPE as REFRESH_TYPE
 from src.auth.refresh_tokens import RefreshTokens
 from src.auth.revocations import WAIT, RevocationFeed, Revocations
-from src.auth.routes import account, token
+from src.auth.routes import account, admin, token
 from src.auth.routes import sessions as session_routes
 from src.auth.sessions import Sessions
+from src.auth.store.rate_limits import RateLimitStore
 from src.auth.store.revocations import RevocationStream
 from src.auth.store.sessions import Lifetimes, SessionStore
 from src.chat.responder import Responder
 from src.chat.router import router as chat_router
+from src.core.addresses import TrustedProxies
 from src.core.clock import Clock, utc_now
 from src.core.db import SessionMaker, build_engine, build_sessionmaker
 from src.core.errors import Problem
 from src.core.identity import Authenticate
 from src.core.logging import configure_logging
-from src.core.middleware import Cors, RequestContext, RequestLimits
+from src.core.middleware import BehindProxies, Cors, RequestContext, RequestLimits
 from src.core.problem_json import (
     handle_http_exception,
     handle_problem,
@@ -49,7 +52,13 @@ from src.health.router import router as health_router
 from src.pages.router import build_pages_router
 
 VERSION = "0.1.0"
-EXPOSED_HEADERS = ["WWW-Authenticate", "Retry-After", "X-Request-ID"]
+EXPOSED_HEADERS = [
+    "WWW-Authenticate",
+    "Retry-After",
+    "X-Request-ID",
+    "RateLimit",
+    "RateLimit-Policy",
+]
 
 
 class State(TypedDict):
@@ -61,6 +70,7 @@ class State(TypedDict):
     redis: Redis
     hasher: PasswordHasher
     sessions: Sessions
+    limits: RateLimits
     revocations: Revocations
     feed: RevocationFeed
     authenticate: Authenticate
@@ -91,7 +101,8 @@ class Latchkey(FastAPI):
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Token-Mode"],
             expose_headers=EXPOSED_HEADERS,
         )
-        return RequestContext(with_cors)
+        proxies = TrustedProxies(self._settings.TRUSTED_PROXIES)
+        return BehindProxies(RequestContext(with_cors), proxies)
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -126,6 +137,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         account.router,
         token.router,
         session_routes.router,
+        admin.router,
         chat_router,
         anatomy_router,
         health_router,
@@ -143,29 +155,36 @@ def _lifespan(
 ) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        engine = build_engine(settings.DATABASE_URL)
-        redis = build_redis(settings.REDIS_URL or "")
-        follower = build_follower(settings.REDIS_URL or "", wait=WAIT)
-        hasher = PasswordHasher(rounds=settings.BCRYPT_ROUNDS)
-        try:
-            await hasher.warm_up()
-            state = _build_state(
-                settings,
-                clock,
-                build_sessionmaker(engine),
-                redis,
-                follower,
-                hasher,
-            )
-            async with state["feed"].following():
-                yield state
-        finally:
-            hasher.close()
-            await follower.aclose()
-            await redis.aclose()
-            await engine.dispose()
+        async with running_parts(settings, clock) as state:
+            yield state
 
     return lifespan
+
+
+@asynccontextmanager
+async def running_parts(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[State]:
+    """The application without its web server, connected to its stores; for commands as well."""
+    engine = build_engine(settings.DATABASE_URL)
+    redis = build_redis(settings.REDIS_URL or "")
+    follower = build_follower(settings.REDIS_URL or "", wait=WAIT)
+    hasher = PasswordHasher(rounds=settings.BCRYPT_ROUNDS)
+    try:
+        await hasher.warm_up()
+        state = _build_state(
+            settings,
+            clock,
+            build_sessionmaker(engine),
+            redis,
+            follower,
+            hasher,
+        )
+        async with state["feed"].following():
+            yield state
+    finally:
+        hasher.close()
+        await follower.aclose()
+        await redis.aclose()
+        await engine.dispose()
 
 
 def _build_state(
@@ -204,6 +223,10 @@ def _build_state(
             refresh_tokens=refresh_tokens,
             feed=feed,
             clock=clock,
+        ),
+        limits=RateLimits(
+            RateLimitStore(redis) if settings.RATE_LIMITS == "on" else None,
+            secret=settings.JWT_REFRESH_SECRET_KEY.get_secret_value(),
         ),
         revocations=revocations,
         feed=feed,

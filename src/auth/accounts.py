@@ -1,5 +1,6 @@
 """Accounts: sign up, profile, change of password."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -7,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from src.auth.emails import Email, parse_email
 from src.auth.errors import EmailTaken, UsernameTaken, WrongPassword
+from src.auth.limits import Attempts
 from src.auth.models import User
 from src.auth.password_policy import require_strong
 from src.auth.passwords import PasswordHasher
@@ -25,6 +27,7 @@ async def create_user(
     email: str,
     password: str,
     username: str | None = None,
+    roles: Sequence[str] = ("user",),
 ) -> User:
     """Add a user to the unit of work; the caller commits.
 
@@ -48,7 +51,7 @@ async def create_user(
         username=username,
         username_key=_username_key(username),
         password_hash=password_hash,
-        roles=["user"],
+        roles=list(roles),
     )
     db.add(user)
     await _flush_unique(db, address)
@@ -64,29 +67,32 @@ class Accounts:
         *,
         hasher: PasswordHasher,
         sessions: Sessions,
+        attempts: Attempts,
         minimum_length: int,
     ) -> None:
         self._db = db
         self._hasher = hasher
         self._sessions = sessions
+        self._attempts = attempts
         self._minimum_length = minimum_length
 
     async def sign_up(self, request: SignupRequest, client: ClientInfo) -> TokenResponse:
         """A new account with its first session. Nothing is kept when Redis or SQL fails.
 
-        Raises: `WeakPassword`, `EmailTaken`, `UsernameTaken`.
+        Raises: `WeakPassword`, `EmailTaken`, `UsernameTaken`, `TooManyRequests`.
         """
-        user = await create_user(
-            self._db,
-            self._hasher,
-            minimum_length=self._minimum_length,
-            email=request.email,
-            password=request.password,
-            username=request.username,
-        )
-        # Before the commit: when Redis is away, the account is not there either.
-        response = await self._sessions.open(user, client)
-        await self._db.commit()
+        async with self._attempts.sign_up():
+            user = await create_user(
+                self._db,
+                self._hasher,
+                minimum_length=self._minimum_length,
+                email=request.email,
+                password=request.password,
+                username=request.username,
+            )
+            # Before the commit: when Redis is away, the account is not there either.
+            response = await self._sessions.open(user, client)
+            await self._db.commit()
         log_event("signed-up", user_id=str(user.id), ip=client.address)
         return response
 
@@ -115,14 +121,15 @@ class Accounts:
     ) -> TokenResponse:
         """Set a new password, end every session and open a fresh one.
 
-        Raises: `WrongPassword`, `WeakPassword`.
+        Raises: `WrongPassword`, `WeakPassword`, `TooManyRequests`.
         """
         user = await self.profile(user_id)
         verified_hash = user.password_hash
         await self._db.commit()  # hands the connection back while passwords are hashed
-        if not await self._hasher.verify(change.current_password, verified_hash):
-            log_event("password-refused", user_id=str(user_id), ip=client.address)
-            raise WrongPassword
+        async with self._attempts.guess(user.email_key):
+            if not await self._hasher.verify(change.current_password, verified_hash):
+                log_event("password-refused", user_id=str(user_id), ip=client.address)
+                raise WrongPassword
         require_strong(
             change.new_password,
             minimum=self._minimum_length,
@@ -140,6 +147,7 @@ class Accounts:
             new_hash=new_hash,
         ):
             raise WrongPassword(cause="the password changed in the meantime")
+        await self._db.refresh(user)  # the roles may have changed while passwords were hashed
         await self._sessions.end_all(user_id=user_id, cause="password-change")
         response = await self._sessions.open(user, client)
         await self._db.commit()

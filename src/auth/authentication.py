@@ -10,6 +10,7 @@ from src.auth.access_tokens import AccessTokens
 from src.auth.emails import parse_email
 from src.auth.errors import InvalidCredentials
 from src.auth.key_ring import TokenRejected
+from src.auth.limits import Attempts
 from src.auth.models import User
 from src.auth.passwords import PasswordHasher
 from src.auth.revocations import Revocations
@@ -32,32 +33,35 @@ class LogIn:
         *,
         hasher: PasswordHasher,
         sessions: Sessions,
+        attempts: Attempts,
         clock: Clock,
     ) -> None:
         self._db = db
         self._hasher = hasher
         self._sessions = sessions
+        self._attempts = attempts
         self._clock = clock
 
     async def __call__(self, request: LoginRequest, client: ClientInfo) -> TokenResponse:
-        """Raises: `InvalidCredentials`, the same in bytes and time whatever was wrong."""
-        user = await self._find(request.email)
-        await self._db.commit()  # hands the connection back while the password is checked
-        verified_hash = user.password_hash if user and user.is_active else None
-        matches = await self._hasher.verify(request.password, verified_hash)
-        if not (user and verified_hash and matches):
-            log_event("login-failed", user_id=str(user.id) if user else None, ip=client.address)
-            raise InvalidCredentials
-        new_hash = verified_hash
+        """A session for who knows the password.
+
+        Raises: `InvalidCredentials`, the same in bytes and time whatever was wrong;
+        `TooManyRequests`, the same whether there is such an account or not.
+        """
+        email_key = _email_key(request.email)
+        async with self._attempts.guess(email_key):
+            user = await self._verified(email_key, request.password, client)
+        new_hash = verified_hash = user.password_hash
         if self._hasher.needs_rehash(verified_hash):
             new_hash = await self._hasher.hash(request.password)
         response = await self._sessions.open(user, client)
-        # After the session is open: a password change or a disabling in between is seen here,
-        # and one that comes later ends the session itself.
+        # After the session is open: a change of password or roles or a disabling in between is seen
+        # here, and one that comes later ends the session itself.
         if not await users.record_login(
             self._db,
             user.id,
             verified_hash=verified_hash,
+            granted_roles=user.roles,
             new_hash=new_hash,
             at=self._clock(),
         ):
@@ -67,12 +71,23 @@ class LogIn:
         log_event("logged-in", user_id=str(user.id), ip=client.address)
         return response
 
-    async def _find(self, email: str) -> User | None:
-        try:
-            key = parse_email(email).key
-        except ValueError:
-            key = ""  # nobody's; asked for all the same, so that it takes as long
-        return await users.by_email_key(self._db, key)
+    async def _verified(self, email_key: str, password: str, client: ClientInfo) -> User:
+        user = await users.by_email_key(self._db, email_key)
+        await self._db.commit()  # hands the connection back while the password is checked
+        verified_hash = user.password_hash if user and user.is_active else None
+        matches = await self._hasher.verify(password, verified_hash)
+        if not (user and verified_hash and matches):
+            log_event("login-failed", user_id=str(user.id) if user else None, ip=client.address)
+            raise InvalidCredentials
+        return user
+
+
+def _email_key(email: str) -> str:
+    """The normal form; for no address nobody's, asked for all the same so that it takes as long."""
+    try:
+        return parse_email(email).key
+    except ValueError:
+        return ""
 
 
 class ActiveUsers:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
@@ -11,12 +13,19 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from src.auth.accounts import Accounts
+from src.auth.administration import Administration
 from src.auth.authentication import LogIn
+from src.auth.cookies import RefreshCookie
 from src.auth.devices import device_name
-from src.auth.errors import InvalidTokenMode
+from src.auth.errors import InvalidRefreshToken, InvalidTokenMode, RefreshTokenReused
+from src.auth.limits import Attempts
+from src.auth.models import ADMIN
 from src.auth.revocations import Revocations
-from src.auth.schemas import LoginRequest, LogoutRequest
+from src.auth.roles import require_role
+from src.auth.same_origin import require_same_origin
+from src.auth.schemas import LoginRequest, LogoutRequest, RefreshRequest
 from src.auth.sessions import ClientInfo, LogoutCredential, LogoutScope, Sessions
+from src.auth.token_modes import BodyMode, CookieMode
 from src.core.bodies import parse_json, require_json
 from src.core.db import DbSession
 from src.core.errors import (
@@ -26,7 +35,7 @@ from src.core.errors import (
     MalformedBody,
     ServiceUnavailable,
 )
-from src.core.identity import presented_bearer_token
+from src.core.identity import Identity, presented_bearer_token
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 MOST_FORM_FIELDS: Final = 20
@@ -43,11 +52,32 @@ IdempotencyKey = Annotated[
 ]
 
 
-async def require_body_mode(
-    mode: Annotated[str, Header(alias="X-Token-Mode", description="Only `body`.")] = "body",
-) -> None:
-    if mode != "body":
-        raise InvalidTokenMode
+async def get_token_mode(
+    request: Request,
+    response: Response,
+    _: Annotated[
+        str,
+        Header(
+            alias="X-Token-Mode",
+            description="Where the refresh token travels: in the JSON `body`, or in a `cookie` "
+            "that scripts cannot read, for pages of the same origin.",
+            json_schema_extra={"enum": ["body", "cookie"]},
+        ),
+    ] = "body",
+) -> BodyMode | CookieMode:
+    """Raises: `InvalidTokenMode`, `CrossSiteRequest` in cookie mode."""
+    match request.headers.getlist("x-token-mode"):
+        case [] | ["body"]:
+            return BodyMode()
+        case ["cookie"]:
+            require_same_origin(request)
+            cookie = RefreshCookie(secure=request.state.settings.COOKIE_SECURE)
+            return CookieMode(cookie, request, response)
+        case _:
+            raise InvalidTokenMode
+
+
+CurrentTokenMode = Annotated[BodyMode | CookieMode, Depends(get_token_mode)]
 
 
 async def get_client_info(request: Request) -> ClientInfo:
@@ -62,19 +92,50 @@ async def get_sessions(request: Request) -> Sessions:
     return sessions
 
 
-async def get_accounts(request: Request, db: DbSession) -> Accounts:
+async def get_attempts(
+    request: Request,
+    client: Annotated[ClientInfo, Depends(get_client_info)],
+) -> Attempts:
+    return Attempts(
+        request.state.limits,
+        address=client.address,
+        headers=request.state.response_headers,
+    )
+
+
+LimitedAttempts = Annotated[Attempts, Depends(get_attempts)]
+
+
+async def get_accounts(request: Request, db: DbSession, attempts: LimitedAttempts) -> Accounts:
     state = request.state
     return Accounts(
         db,
         hasher=state.hasher,
         sessions=state.sessions,
+        attempts=attempts,
         minimum_length=state.settings.PASSWORD_MIN_LENGTH,
     )
 
 
-async def get_log_in(request: Request, db: DbSession) -> LogIn:
+async def get_administration(
+    request: Request,
+    db: DbSession,
+    administrator: Annotated[Identity, Depends(require_role(ADMIN))],
+) -> Administration:
+    """For administrators only: no route that needs it can forget to ask."""
+    sessions = request.state.sessions
+    return Administration(db, sessions=sessions, actor=str(administrator.user_id))
+
+
+async def get_log_in(request: Request, db: DbSession, attempts: LimitedAttempts) -> LogIn:
     state = request.state
-    return LogIn(db, hasher=state.hasher, sessions=state.sessions, clock=state.clock)
+    return LogIn(
+        db,
+        hasher=state.hasher,
+        sessions=state.sessions,
+        attempts=attempts,
+        clock=state.clock,
+    )
 
 
 async def get_login_request(request: Request) -> LoginRequest:
@@ -119,17 +180,43 @@ def _from_form(body: bytes) -> LoginRequest:
     return LoginRequest(email=fields["username"], password=fields["password"])
 
 
+async def get_refresh_token(
+    mode: CurrentTokenMode,
+    body: RefreshRequest | None = None,
+) -> AsyncIterator[str]:
+    """The refresh token of the body or the cookie. A refused cookie is cleared.
+
+    Raises: `InvalidRequest` without one in body mode, `InvalidTokenMode` and
+    `InvalidRefreshToken` in cookie mode.
+    """
+    with mode.clearing_on(InvalidRefreshToken, RefreshTokenReused):
+        yield mode.required(body.refresh_token if body else None)
+
+
 async def get_logout_credential(
     request: Request,
+    mode: CurrentTokenMode,
     body: LogoutRequest | None = None,
-) -> LogoutCredential:
-    """The refresh token of the body, or else the bearer token.
+) -> AsyncIterator[LogoutCredential]:
+    """The refresh token of the body or the cookie, or else the bearer token.
 
-    Raises: `AuthenticationRequired` without either, `InvalidToken`.
+    Raises: `AuthenticationRequired` without either, `InvalidToken`; `InvalidTokenMode` and
+    `InvalidRefreshToken` in cookie mode.
     """
     scope = LogoutScope(body.scope) if body else LogoutScope.LOCAL
-    if body and body.refresh_token:
-        return LogoutCredential(refresh_token=body.refresh_token, scope=scope)
+    # Who ends the others' sessions stays logged in.
+    with nullcontext() if scope is LogoutScope.OTHERS else mode.leaving():
+        refresh_token = mode.presented(body.refresh_token if body else None)
+        yield _logout_credential(request, refresh_token, scope)
+
+
+def _logout_credential(
+    request: Request,
+    refresh_token: str | None,
+    scope: LogoutScope,
+) -> LogoutCredential:
+    if refresh_token:
+        return LogoutCredential(refresh_token=refresh_token, scope=scope)
     access_token = presented_bearer_token(request)
     if access_token is None:
         raise AuthenticationRequired
@@ -159,8 +246,10 @@ async def get_revocation_response(
 CurrentClient = Annotated[ClientInfo, Depends(get_client_info)]
 SessionsService = Annotated[Sessions, Depends(get_sessions)]
 AccountsService = Annotated[Accounts, Depends(get_accounts)]
+AdministrationService = Annotated[Administration, Depends(get_administration)]
 LogInService = Annotated[LogIn, Depends(get_log_in)]
 PresentedCredentials = Annotated[LoginRequest, Depends(get_login_request)]
+PresentedRefreshToken = Annotated[str, Depends(get_refresh_token)]
 PresentedForLogout = Annotated[LogoutCredential, Depends(get_logout_credential)]
 SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
 RevocationResponse = Annotated[Response, Depends(get_revocation_response)]

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
+from src.core.addresses import TrustedProxies, scheme_of
 from src.core.errors import (
     BadRequest,
     CrossOriginRefused,
@@ -45,9 +46,27 @@ _NO_STORE: Final = (b"cache-control", b"no-store")
 _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
 
-class RequestContext:
-    """Outermost: gives each request its id, each response its headers, each outcome its log line.
+class BehindProxies:
+    """Before all else: the client and the scheme are what trusted proxies say, or the socket's."""
 
+    def __init__(self, app: ASGIApp, proxies: TrustedProxies) -> None:
+        self.app = app
+        self._proxies = proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        peer = scope.get("client")
+        if scope["type"] == "http" and peer and self._proxies.include(peer[0]):
+            headers = Headers(scope=scope)
+            client = self._proxies.client_of(peer[0], headers.getlist("x-forwarded-for"))
+            scheme = scheme_of(headers.getlist("x-forwarded-proto")) or scope["scheme"]
+            scope = {**scope, "client": (client, 0), "scheme": scheme}
+        await self.app(scope, receive, send)
+
+
+class RequestContext:
+    """Around all else: gives requests their ids, responses their headers, outcomes a log line.
+
+    What an endpoint puts into `state.response_headers` is sent with every answer, problems too.
     HEAD is answered as GET; the server leaves the body out (RFC 9110 §9.3.2).
     An exception that reaches this far was answered inside with a 500 and logged; here it ends.
     """
@@ -67,7 +86,8 @@ class RequestContext:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started = time.perf_counter()
         method = scope["method"]
-        scope.setdefault("state", {})["request_id"] = request_id
+        decided: dict[str, str] = {}
+        scope.setdefault("state", {}).update(request_id=request_id, response_headers=decided)
         extra = _headers_for(scope, request_id)
         status = 0
 
@@ -75,7 +95,8 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *extra]
+                own = [(name.lower().encode(), value.encode()) for name, value in decided.items()]
+                message["headers"] = [*message["headers"], *extra, *own]
             await send(message)
 
         if method == "HEAD":

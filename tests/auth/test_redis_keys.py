@@ -25,6 +25,9 @@ def test_every_key_is_documented() -> None:
         keys.session(user_id, "<session id>"),
         keys.session_index(user_id),
         keys.revocations(),
+        keys.guesses("<address>"),
+        keys.guesses_at_account("<address>", "<account>"),
+        keys.signups("<address>"),
     ):
         assert key.replace(str(user_id), "<user id>") in DOCUMENT
 

@@ -100,6 +100,7 @@ def _environment(database_url: str, redis_url: str) -> dict[str, str]:
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "BCRYPT_ROUNDS": "4",
+        "RATE_LIMITS": "off",
     }
 
 

@@ -86,6 +86,7 @@ def _environment(database: Path, redis: RedisServer) -> dict[str, str]:
         "DATABASE_URL": f"sqlite+aiosqlite:///{database}",
         "REDIS_URL": redis.url,
         "BCRYPT_ROUNDS": "4",
+        "RATE_LIMITS": "off",
         "CORS_ORIGINS": "https://app.example",
     }
 

@@ -87,7 +87,9 @@ async def test_a_listed_origin_reads_every_answer_failures_included(strict: Clie
         assert "access-control-allow-credentials" not in response.headers
         assert "Origin" in response.headers["vary"]
         exposed = response.headers["access-control-expose-headers"].split(", ")
-        assert {"WWW-Authenticate", "Retry-After", "X-Request-ID"} == set(exposed)
+        assert {
+            "WWW-Authenticate", "Retry-After", "X-Request-ID", "RateLimit", "RateLimit-Policy",
+        } == set(exposed)  # fmt: skip
 
 
 @pytest.mark.parametrize("origin", [*FOREIGN, "null"])

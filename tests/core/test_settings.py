@@ -149,6 +149,7 @@ def test_production_refuses_everything_that_is_for_development_at_once(
     for name, value in {
         "ENVIRONMENT": "production",
         "CORS_ALLOW_NULL_ORIGIN": "true",
+        "RATE_LIMITS": "off",
         "BCRYPT_ROUNDS": "4",
     }.items():
         good.setenv(name, value)
@@ -159,6 +160,7 @@ def test_production_refuses_everything_that_is_for_development_at_once(
         "DATABASE_URL",
         "REDIS_URL",
         "CORS_ALLOW_NULL_ORIGIN",
+        "RATE_LIMITS",
         "BCRYPT_ROUNDS",
     ]
 

@@ -75,6 +75,7 @@ def server_environment(*, database_url: str, redis_url: str, **changes: str) -> 
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "BCRYPT_ROUNDS": "4",
+        "RATE_LIMITS": "off",
         "LOG_LEVEL": "WARNING",
         **changes,
     }

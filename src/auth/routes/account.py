@@ -1,12 +1,14 @@
 """Sign up, and what people see and change of their own account."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from src.auth.dependencies import AccountsService, CurrentClient, require_body_mode
+from src.auth.dependencies import AccountsService, CurrentClient, CurrentTokenMode
 from src.auth.errors import (
+    CrossSiteRequest,
     EmailTaken,
     HashingBusy,
     InvalidTokenMode,
+    TooManyRequests,
     UsernameTaken,
     WeakPassword,
     WrongPassword,
@@ -23,16 +25,24 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
 @router.post(
     "/signup",
     status_code=201,
-    dependencies=[Depends(require_body_mode)],
-    responses=documents(InvalidTokenMode, EmailTaken, UsernameTaken, WeakPassword, HashingBusy),
+    responses=documents(
+        InvalidTokenMode,
+        CrossSiteRequest,
+        EmailTaken,
+        UsernameTaken,
+        WeakPassword,
+        TooManyRequests,
+        HashingBusy,
+    ),
 )
 async def sign_up(
+    mode: CurrentTokenMode,
     body: SignupRequest,
     accounts: AccountsService,
     client: CurrentClient,
 ) -> TokenResponse:
     """Create an account and open its first session."""
-    return await accounts.sign_up(body, client)
+    return mode.deliver(await accounts.sign_up(body, client))
 
 
 @router.get(
@@ -61,21 +71,23 @@ async def change_profile(
 
 @router.post(
     "/password",
-    dependencies=[Depends(require_body_mode)],
     responses=documents(
         InvalidTokenMode,
         AuthenticationRequired,
         InvalidToken,
+        CrossSiteRequest,
         WrongPassword,
         WeakPassword,
+        TooManyRequests,
         HashingBusy,
     ),
 )
 async def change_password(
+    mode: CurrentTokenMode,
     body: PasswordChange,
     user_id: CurrentUserId,
     accounts: AccountsService,
     client: CurrentClient,
 ) -> TokenResponse:
     """Change the password. Every session ends; the answer carries the tokens of a fresh one."""
-    return await accounts.change_password(user_id, body, client)
+    return mode.deliver(await accounts.change_password(user_id, body, client))

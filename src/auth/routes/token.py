@@ -2,25 +2,28 @@
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from src.auth.dependencies import (
     CurrentClient,
+    CurrentTokenMode,
     IdempotencyKey,
     LogInService,
     PresentedCredentials,
     PresentedForLogout,
+    PresentedRefreshToken,
     SessionsService,
-    require_body_mode,
 )
 from src.auth.errors import (
+    CrossSiteRequest,
     HashingBusy,
     InvalidCredentials,
     InvalidRefreshToken,
     InvalidTokenMode,
     RefreshTokenReused,
+    TooManyRequests,
 )
-from src.auth.schemas import RefreshRequest, TokenResponse, Verification
+from src.auth.schemas import TokenResponse, Verification
 from src.core.bodies import StrictRoute
 from src.core.db import DbSession
 from src.core.errors import (
@@ -60,38 +63,41 @@ _LOGIN_BODY: Final[dict[str, Any]] = {
 
 @router.post(
     "/login",
-    dependencies=[Depends(require_body_mode)],
     openapi_extra=_LOGIN_BODY,
     responses=documents(
         MalformedBody,
         InvalidTokenMode,
         InvalidCredentials,
+        CrossSiteRequest,
         UnsupportedMediaType,
         InvalidRequest,
+        TooManyRequests,
         HashingBusy,
     ),
 )
 async def log_in(
+    mode: CurrentTokenMode,
     credentials: PresentedCredentials,
     service: LogInService,
     client: CurrentClient,
 ) -> TokenResponse:
     """Open a session with e-mail and password, sent as JSON or as the OAuth2 password form."""
-    return await service(credentials, client)
+    return mode.deliver(await service(credentials, client))
 
 
 @router.post(
     "/refresh",
-    dependencies=[Depends(require_body_mode)],
     responses=documents(
         InvalidTokenMode,
         InvalidRefreshToken,
         RefreshTokenReused,
+        CrossSiteRequest,
         ServiceUnavailable,
     ),
 )
 async def refresh(
-    body: RefreshRequest,
+    mode: CurrentTokenMode,
+    refresh_token: PresentedRefreshToken,
     sessions: SessionsService,
     db: DbSession,
     idempotency_key: IdempotencyKey = None,
@@ -101,19 +107,28 @@ async def refresh(
     Repeating it is safe: within the grace time, and with the same `Idempotency-Key` for longer,
     the same successor comes back. Later a spent token ends its session.
     """
-    return await sessions.refresh(db, body.refresh_token, idempotency_key=idempotency_key)
+    return mode.deliver(
+        await sessions.refresh(db, refresh_token, idempotency_key=idempotency_key),
+    )
 
 
 @router.post(
     "/logout",
     status_code=204,
-    responses=documents(AuthenticationRequired, InvalidToken, ServiceUnavailable),
+    responses=documents(
+        InvalidTokenMode,
+        AuthenticationRequired,
+        InvalidToken,
+        InvalidRefreshToken,
+        CrossSiteRequest,
+        ServiceUnavailable,
+    ),
 )
 async def log_out(credential: PresentedForLogout, sessions: SessionsService) -> None:
     """End this session (`local`), all `others`, or all of the user's (`global`).
 
-    The refresh token in the body names the session, or else the access token, which may belong to
-    a session that has ended already.
+    The refresh token in the body (or the cookie) names the session, or else the access token, which
+    may belong to a session that has ended already.
     """
     await sessions.log_out(credential)
 

@@ -25,3 +25,21 @@ def revocations() -> str:
     Expires when its newest entry matters no longer; older entries are trimmed.
     """
     return "auth:{rev}"
+
+
+def guesses(address_hash: str) -> str:
+    """Wrong passwords from an address: sorted set, attempt id → when. Expires with its window.
+
+    Everything that is counted for an address is in one slot: one script decides on all of it.
+    """
+    return f"auth:{{rl:{address_hash}}}:p"
+
+
+def guesses_at_account(address_hash: str, account_hash: str) -> str:
+    """Wrong passwords from an address for one account, known or not: as above."""
+    return f"{guesses(address_hash)}:{account_hash}"
+
+
+def signups(address_hash: str) -> str:
+    """Sign-ups from an address: as above."""
+    return f"auth:{{rl:{address_hash}}}:u"
