@@ -1,0 +1,45 @@
+"""Connections to Redis that are cut at the worst moments: no session ends, none forks."""
+
+import httpx
+import pytest
+
+from tests.factories import sign_up
+from tests.faults.ledger import Ledger, expect_all_go_on, workers_on
+from tests.faults.proxy import CuttingProxy, Moment
+from tests.processes.workers import report, statuses
+from tests.servers import tcp_redis
+
+pytestmark = pytest.mark.faults
+
+REFRESHES = 300
+ONE_CUT, CUT_AGAIN = 1, 2
+
+
+@pytest.mark.parametrize("moment", Moment)
+async def test_a_cut_connection_costs_at_most_a_503(database_url: str, moment: Moment) -> None:
+    answers: dict[int, list[httpx.Response]] = {ONE_CUT: [], CUT_AGAIN: []}
+    with tcp_redis() as redis_server:
+        async with (
+            CuttingProxy(redis_server.port).listening() as proxy,
+            workers_on(database_url, f"redis://127.0.0.1:{proxy.port}", count=1) as workers,
+        ):
+            ledger = Ledger(await sign_up(workers.next))
+            for number in range(REFRESHES):
+                times = CUT_AGAIN if number % 2 else ONE_CUT
+                presented = ledger.current
+                proxy.cut_next(moment, times=times)
+                answers[times].append(await ledger.refresh(workers.next, presented))
+                proxy.disarm()
+                again = await ledger.refresh(workers.next, presented)
+                assert again.status_code == 200
+            await expect_all_go_on(workers, [ledger])
+            cuts = proxy.cuts
+    report(
+        f"Redis connections cut {moment}",
+        cuts=cuts,
+        cut_once=statuses(answers[ONE_CUT]),
+        cut_twice=statuses(answers[CUT_AGAIN]),
+    )
+    assert cuts == REFRESHES // 2 * (ONE_CUT + CUT_AGAIN)
+    assert statuses(answers[ONE_CUT]) == {200: REFRESHES // 2}
+    assert statuses(answers[CUT_AGAIN]) == {503: REFRESHES // 2}
