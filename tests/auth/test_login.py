@@ -153,7 +153,7 @@ async def test_the_time_of_the_last_login_is_kept(client: Client, engine: AsyncE
         assert (await connection.execute(select(User.last_login_at))).scalar_one()
 
 
-@pytest.mark.parametrize("mode", ["cookie", "header", ""])
+@pytest.mark.parametrize("mode", ["Cookie", "header", "", "body, cookie"])
 async def test_another_token_mode_is_refused(client: Client, mode: str) -> None:
     response = await client.post(
         "/auth/login",
