@@ -34,8 +34,10 @@ app = typer.Typer(
 )
 secrets_app = typer.Typer(no_args_is_help=True, help="The signing secrets in .env.")
 user_app = typer.Typer(no_args_is_help=True, help="Accounts.")
+sessions_app = typer.Typer(no_args_is_help=True, help="Where people are logged in.")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(user_app, name="user")
+app.add_typer(sessions_app, name="sessions")
 
 
 @contextmanager
@@ -132,6 +134,7 @@ def create(
     email: str,
     *,
     username: Annotated[str | None, typer.Option(help="3 to 32 letters, digits, . _ -")] = None,
+    role: Annotated[str | None, typer.Option(help="Beside `user`: admin, or any other.")] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read one line instead of asking.")
     ] = False,
@@ -140,8 +143,79 @@ def create(
     with _failures_told():
         settings = load_settings()
         require_current(settings.DATABASE_URL)
-        add_user(settings, email=email, password=_password(password_stdin), username=username)
+        add_user(
+            settings,
+            email=email,
+            password=_password(password_stdin),
+            username=username,
+            role=role,
+        )
     typer.echo(f"Made the account {email}.")
+
+
+@user_app.command("role")
+def role(
+    email: str,
+    *,
+    add: Annotated[str | None, typer.Option(help="admin, or any other.")] = None,
+    remove: Annotated[str | None, typer.Option(help="A role to take away.")] = None,
+) -> None:
+    """Give a role or take one; the account's sessions end."""
+    if not (add or remove):
+        raise typer.BadParameter("Say --add ROLE or --remove ROLE.")
+    from src.first_run import administration  # noqa: PLC0415 - it loads the whole application
+
+    with _failures_told():
+        roles = administration.change_roles(load_settings(), email=email, add=add, remove=remove)
+    typer.echo(f"{email} has now: {', '.join(roles) or 'no role'}.")
+
+
+@user_app.command("disable")
+def disable(email: str) -> None:
+    """End an account's sessions and let nobody log in to it."""
+    from src.first_run import administration  # noqa: PLC0415 - it loads the whole application
+
+    with _failures_told():
+        administration.set_active(load_settings(), email=email, is_active=False)
+    typer.echo(f"{email} is disabled.")
+
+
+@user_app.command("enable")
+def enable(email: str) -> None:
+    """Let a disabled account log in again."""
+    from src.first_run import administration  # noqa: PLC0415 - it loads the whole application
+
+    with _failures_told():
+        administration.set_active(load_settings(), email=email, is_active=True)
+    typer.echo(f"{email} is enabled.")
+
+
+@sessions_app.command("list")
+def list_sessions(email: str) -> None:
+    """Where somebody is logged in, the most recently used first."""
+    from src.first_run import administration  # noqa: PLC0415 - it loads the whole application
+
+    with _failures_told():
+        live = administration.list_sessions(load_settings(), email=email)
+    for session in live:
+        used = session.last_used_at.isoformat(timespec="seconds")
+        typer.echo(f"{session.id}  {used}  {session.ip or '-'}  {session.device}")
+    if not live:
+        typer.echo(f"{email} is logged in nowhere.", err=True)
+
+
+@sessions_app.command("revoke")
+def revoke(
+    email: str,
+    *,
+    session: Annotated[str | None, typer.Option(help="This one only, by its id.")] = None,
+) -> None:
+    """End all of somebody's sessions, or one of them."""
+    from src.first_run import administration  # noqa: PLC0415 - it loads the whole application
+
+    with _failures_told():
+        administration.end_sessions(load_settings(), email=email, session_id=session)
+    typer.echo(f"Ended {'session ' + session if session else 'every session'} of {email}.")
 
 
 def _password(from_stdin: bool) -> str:  # noqa: FBT001 - the option as it is

@@ -4,24 +4,24 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from src.auth.audit import Event, note
 from src.auth.errors import LastAdministrator, UserNotFound
 from src.auth.models import ADMIN, User
 from src.auth.schemas import AccountList, AccountView, UserChange
 from src.auth.sessions import Sessions
 from src.auth.store import users
-from src.core.logging import log_event
 
 
 class Administration:
-    """What one administrator, `actor`, does with other people's accounts.
+    """What an administrator does with other people's accounts.
 
-    `actor` is their user id, or what else tells in the logs who it was.
+    `actor_id` is their user id; None for whoever has the command line.
     """
 
-    def __init__(self, db: AsyncSession, *, sessions: Sessions, actor: str) -> None:
+    def __init__(self, db: AsyncSession, *, sessions: Sessions, actor_id: UUID | None) -> None:
         self._db = db
         self._sessions = sessions
-        self._actor = actor
+        self._actor_id = actor_id
 
     async def list_users(
         self,
@@ -59,7 +59,7 @@ class Administration:
         user = next((each for each in locked if each.id == user_id), None)
         if user is None:
             raise UserNotFound
-        before = set(user.roles), user.is_active
+        before = (set(user.roles), user.is_active)
         was_administrator = _administers(user)
         user.roles = user.roles if change.roles is None else change.roles
         user.is_active = user.is_active if change.is_active is None else change.is_active
@@ -72,10 +72,10 @@ class Administration:
             cause = "role-change" if user.is_active else "disabled"
             await self._sessions.end_all(user_id=user_id, cause=cause)
             await self._db.commit()
-            log_event(
-                "user-changed",
-                actor=self._actor,
-                user_id=str(user_id),
+            note(
+                Event.USER_CHANGED,
+                user_id=user_id,
+                actor_id=self._actor_id,
                 roles=user.roles,
                 is_active=user.is_active,
             )
@@ -85,7 +85,15 @@ class Administration:
         """Raises: `UserNotFound`."""
         await self.user(user_id)
         await self._sessions.end_all(user_id=user_id, cause="ended-by-administrator")
-        log_event("user-sessions-ended", actor=self._actor, user_id=str(user_id))
+        note(Event.USER_SESSIONS_ENDED, user_id=user_id, actor_id=self._actor_id)
+
+    async def end_session(self, user_id: UUID, session_id: str) -> None:
+        """Raises: `SessionNotFound` for one that has ended or is not theirs."""
+        await self._sessions.end_own(
+            user_id=user_id,
+            session_id=session_id,
+            cause="ended-by-administrator",
+        )
 
 
 def _administers(user: User) -> bool:

@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
+from src.auth.audit import Event, note
 from src.auth.errors import InsufficientRole
 from src.core.identity import CurrentIdentity, Identity
-from src.core.logging import log_event
 
 
 def require_role(role: str) -> Callable[[Identity], Awaitable[Identity]]:
@@ -17,7 +17,7 @@ def require_role(role: str) -> Callable[[Identity], Awaitable[Identity]]:
 
     async def checked(identity: CurrentIdentity) -> Identity:
         if role not in identity.roles:
-            log_event("role-refused", user_id=str(identity.user_id), needed=role)
+            note(Event.ROLE_REFUSED, user_id=identity.user_id, needed=role)
             raise InsufficientRole(cause=f"needs {role}")
         return identity
 

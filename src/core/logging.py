@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 _logger = logging.getLogger("latchkey")
 
@@ -46,12 +46,14 @@ def _redacted(text: str) -> str:
     return _URL_PASSWORD.sub(r"\1:[secret]@", examined)[-MAX_VALUE_LENGTH:]
 
 
-def configure_logging(level: str) -> None:
-    """Send everything, the libraries' lines included, through one JSON handler.
+def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
+    """Send everything, the libraries' lines included, to standard output as JSON lines.
+
+    A command that prints its result there gives another stream.
 
     Uvicorn's access log stays off: it would print query strings, and ours says more.
     """
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers = [handler]

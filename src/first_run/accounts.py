@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from src.auth.accounts import create_user
 from src.auth.models import User
 from src.auth.passwords import PasswordHasher
-from src.auth.schemas import SignupRequest
+from src.auth.schemas import SignupRequest, UserChange
 from src.core.db import build_engine, build_sessionmaker
 from src.core.errors import Problem
 from src.core.settings import Settings
@@ -37,12 +37,23 @@ class DemoLogin:
     password: str | None
 
 
-def add_user(settings: Settings, *, email: str, password: str, username: str | None) -> None:
-    """Raises: `Refused` with the reason, `DatabaseUnavailable`."""
+def add_user(
+    settings: Settings,
+    *,
+    email: str,
+    password: str,
+    username: str | None,
+    role: str | None = None,
+) -> None:
+    """Make an account with the role `user` and perhaps one more.
+
+    Raises: `Refused` with the reason, `DatabaseUnavailable`.
+    """
     try:
         request = SignupRequest(email=email, password=password, username=username)
+        roles = UserChange(roles=["user", *([role] if role else [])]).roles or []
         with failures_explained(settings.DATABASE_URL):
-            asyncio.run(_add(settings, [request]))
+            asyncio.run(_add(settings, [request], roles=roles))
     except ValidationError as error:
         raise Refused(" ".join(_sentence(detail["msg"]) for detail in error.errors())) from error
     except Problem as problem:
@@ -67,7 +78,12 @@ def seed_demo_users(settings: Settings, local: Path) -> DemoLogin:
     return DemoLogin(DEMO_EMAILS[0], password if known or DEMO_EMAILS[0] in missing else None)
 
 
-async def _add(settings: Settings, requests: Sequence[SignupRequest]) -> None:
+async def _add(
+    settings: Settings,
+    requests: Sequence[SignupRequest],
+    *,
+    roles: Sequence[str] = ("user",),
+) -> None:
     hasher = PasswordHasher(rounds=settings.BCRYPT_ROUNDS)
     try:
         async with _database(settings) as db:
@@ -79,6 +95,7 @@ async def _add(settings: Settings, requests: Sequence[SignupRequest]) -> None:
                     email=request.email,
                     password=request.password,
                     username=request.username,
+                    roles=roles,
                 )
                 await db.commit()
     finally:

@@ -19,7 +19,8 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
 )
 async def list_sessions(identity: CurrentIdentity, sessions: SessionsService) -> SessionList:
     """Where the signed-in user is logged in, the most recently used first."""
-    return SessionList(sessions=await sessions.list_live(identity))
+    live = await sessions.list_live(user_id=identity.user_id, current=identity.session_id)
+    return SessionList(sessions=live)
 
 
 @router.delete(

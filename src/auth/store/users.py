@@ -44,7 +44,7 @@ async def page(
 async def lock_with_administrators(db: AsyncSession, user_id: UUID) -> Sequence[User]:
     """The user, if there is one, and every active administrator: none changes until the commit.
 
-    Call it first in a unit of work. One fixed order of locking, so that nobody waits in a circle.
+    Call it before any write. One fixed order of locking, so that nobody waits in a circle.
     """
     # SQLite has no FOR UPDATE: a write, even of nothing, takes the turn of the whole database.
     await db.exec(update(User).where(false()).values(is_active=True))
@@ -54,6 +54,7 @@ async def lock_with_administrators(db: AsyncSession, user_id: UUID) -> Sequence[
         .where(or_(col(User.id) == user_id, and_(col(User.is_active).is_(True), administers)))
         .order_by(col(User.id))
         .with_for_update()
+        .execution_options(populate_existing=True)  # what was read before the lock may be old
     )
     return (await db.exec(statement)).all()
 
