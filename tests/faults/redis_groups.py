@@ -26,10 +26,13 @@ class RedisGroupServers:
         self.url = url
         self.servers = servers
 
-    def masters(self) -> list[RedisServer]:
-        """The servers that answer and say that they are masters, those with the most keys first."""
-        found = [s for s in self.servers if s.process.poll() is None and role_of(s) == "master"]
-        return sorted(found, key=keys_of, reverse=True)
+    def masters(self, *, besides: RedisServer | None = None) -> list[RedisServer]:
+        """The servers that say that they are masters, those with the most keys first.
+
+        One that is known not to answer is not asked.
+        """
+        asked = [s for s in self.servers if s is not besides]
+        return sorted((s for s in asked if role_of(s) == "master"), key=keys_of, reverse=True)
 
 
 @contextmanager
