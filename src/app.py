@@ -18,7 +18,9 @@ from src.anatomy.router import router as anatomy_router
 from src.assistant.local import LocalResponder
 from src.auth.access_tokens import LEEWAY_SECONDS, AccessTokens
 from src.auth.access_tokens import TOKEN_TYPE as ACCESS_TYPE
+from src.auth.audit import Audit
 from src.auth.authentication import ActiveUsers, TokenAuthentication
+from src.auth.dependencies import RECORDED
 from src.auth.key_ring import KeyRing, SigningKey
 from src.auth.limits import RateLimits
 from src.auth.passwords import PasswordHasher
@@ -26,6 +28,7 @@ from src.auth.refresh_tokens import TOKEN_TYPE as REFRESH_TYPE
 from src.auth.refresh_tokens import RefreshTokens
 from src.auth.revocations import WAIT, RevocationFeed, Revocations
 from src.auth.routes import account, admin, token
+from src.auth.routes import events as event_routes
 from src.auth.routes import sessions as session_routes
 from src.auth.sessions import Sessions
 from src.auth.store.rate_limits import RateLimitStore
@@ -69,6 +72,7 @@ class State(TypedDict):
     sessionmaker: SessionMaker
     redis: Redis
     hasher: PasswordHasher
+    audit: Audit
     sessions: Sessions
     limits: RateLimits
     revocations: Revocations
@@ -133,15 +137,15 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         (Exception, handle_unexpected),
     ):
         app.add_exception_handler(error, handler)
-    routers = [
+    for router in (
         account.router,
         token.router,
         session_routes.router,
+        event_routes.router,
         admin.router,
-        chat_router,
-        anatomy_router,
-        health_router,
-    ]
+    ):
+        app.include_router(router, dependencies=[RECORDED])
+    routers = [chat_router, anatomy_router, health_router]
     if not settings.is_production:
         routers.append(build_pages_router())
     for router in routers:
@@ -217,6 +221,7 @@ def _build_state(
         sessionmaker=sessionmaker,
         redis=redis,
         hasher=hasher,
+        audit=Audit(sessionmaker, clock=clock),
         sessions=Sessions(
             store=SessionStore(redis, _lifetimes(settings)),
             access_tokens=access_tokens,

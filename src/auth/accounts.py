@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from src.auth.audit import Event, note
 from src.auth.emails import Email, parse_email
 from src.auth.errors import EmailTaken, UsernameTaken, WrongPassword
 from src.auth.limits import Attempts
@@ -16,7 +17,6 @@ from src.auth.schemas import PasswordChange, ProfileChange, SignupRequest, Token
 from src.auth.sessions import ClientInfo, Sessions
 from src.auth.store import users
 from src.core.errors import InvalidToken
-from src.core.logging import log_event
 
 
 async def create_user(
@@ -93,7 +93,12 @@ class Accounts:
             # Before the commit: when Redis is away, the account is not there either.
             response = await self._sessions.open(user, client)
             await self._db.commit()
-        log_event("signed-up", user_id=str(user.id), ip=client.address)
+        note(
+            Event.SIGNED_UP,
+            user_id=user.id,
+            actor_id=user.id,
+            session_id=response.session_id,
+        )
         return response
 
     async def profile(self, user_id: UUID) -> User:
@@ -128,7 +133,7 @@ class Accounts:
         await self._db.commit()  # hands the connection back while passwords are hashed
         async with self._attempts.guess(user.email_key):
             if not await self._hasher.verify(change.current_password, verified_hash):
-                log_event("password-refused", user_id=str(user_id), ip=client.address)
+                note(Event.PASSWORD_REFUSED, user_id=user_id)
                 raise WrongPassword
         require_strong(
             change.new_password,
@@ -151,7 +156,12 @@ class Accounts:
         await self._sessions.end_all(user_id=user_id, cause="password-change")
         response = await self._sessions.open(user, client)
         await self._db.commit()
-        log_event("password-changed", user_id=str(user_id), ip=client.address)
+        note(
+            Event.PASSWORD_CHANGED,
+            user_id=user_id,
+            actor_id=user_id,
+            session_id=response.session_id,
+        )
         return response
 
 

@@ -39,10 +39,8 @@ class Event(StrEnum):
     REFRESH_REFUSED = "refresh-refused"
     LIMIT_REACHED = "limit-reached"
     ROLE_REFUSED = "role-refused"
-    ROLES_CHANGED = "roles-changed"
-    USER_DISABLED = "user-disabled"
-    USER_ENABLED = "user-enabled"
-    SESSIONS_REVOKED = "sessions-revoked"
+    USER_CHANGED = "user-changed"
+    USER_SESSIONS_ENDED = "user-sessions-ended"
 
     @property
     def outcome(self) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from src.auth.access_tokens import AccessTokens
+from src.auth.audit import Event, note
 from src.auth.emails import parse_email
 from src.auth.errors import InvalidCredentials
 from src.auth.key_ring import TokenRejected
@@ -21,7 +22,6 @@ from src.core.clock import Clock
 from src.core.db import SessionMaker, is_outage
 from src.core.errors import InvalidToken, ServiceUnavailable
 from src.core.identity import Identity
-from src.core.logging import log_event
 
 
 class LogIn:
@@ -50,7 +50,7 @@ class LogIn:
         """
         email_key = _email_key(request.email)
         async with self._attempts.guess(email_key):
-            user = await self._verified(email_key, request.password, client)
+            user = await self._verified(email_key, request.password)
         new_hash = verified_hash = user.password_hash
         if self._hasher.needs_rehash(verified_hash):
             new_hash = await self._hasher.hash(request.password)
@@ -68,16 +68,21 @@ class LogIn:
             await self._sessions.log_out(LogoutCredential(refresh_token=response.refresh_token))
             raise InvalidCredentials(cause="the account changed in the meantime")
         await self._db.commit()
-        log_event("logged-in", user_id=str(user.id), ip=client.address)
+        note(
+            Event.LOGGED_IN,
+            user_id=user.id,
+            actor_id=user.id,
+            session_id=response.session_id,
+        )
         return response
 
-    async def _verified(self, email_key: str, password: str, client: ClientInfo) -> User:
+    async def _verified(self, email_key: str, password: str) -> User:
         user = await users.by_email_key(self._db, email_key)
         await self._db.commit()  # hands the connection back while the password is checked
         verified_hash = user.password_hash if user and user.is_active else None
         matches = await self._hasher.verify(password, verified_hash)
         if not (user and verified_hash and matches):
-            log_event("login-failed", user_id=str(user.id) if user else None, ip=client.address)
+            note(Event.LOGIN_FAILED, user_id=user.id if user else None)
             raise InvalidCredentials
         return user
 

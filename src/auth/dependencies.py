@@ -14,10 +14,12 @@ from pydantic import ValidationError
 
 from src.auth.accounts import Accounts
 from src.auth.administration import Administration
+from src.auth.audit import Audit
 from src.auth.authentication import LogIn
 from src.auth.cookies import RefreshCookie
 from src.auth.devices import device_name
 from src.auth.errors import InvalidRefreshToken, InvalidTokenMode, RefreshTokenReused
+from src.auth.history import History
 from src.auth.limits import Attempts
 from src.auth.models import ADMIN
 from src.auth.revocations import Revocations
@@ -87,6 +89,27 @@ async def get_client_info(request: Request) -> ClientInfo:
     )
 
 
+async def record_history(
+    request: Request,
+    client: Annotated[ClientInfo, Depends(get_client_info)],
+) -> AsyncIterator[None]:
+    """Around everything else of a request: what happened is written when its outcome is certain.
+
+    Raises: `ServiceUnavailable` when access was granted and that cannot be written.
+    """
+    audit: Audit = request.state.audit
+    async with audit.recording(
+        address=client.address,
+        device=client.device,
+        request_id=request.state.request_id,
+    ):
+        yield
+
+
+# scope="function": before the answer is sent, as with the unit of work.
+RECORDED = Depends(record_history, scope="function")
+
+
 async def get_sessions(request: Request) -> Sessions:
     sessions: Sessions = request.state.sessions
     return sessions
@@ -124,7 +147,7 @@ async def get_administration(
 ) -> Administration:
     """For administrators only: no route that needs it can forget to ask."""
     sessions = request.state.sessions
-    return Administration(db, sessions=sessions, actor=str(administrator.user_id))
+    return Administration(db, sessions=sessions, actor_id=administrator.user_id)
 
 
 async def get_log_in(request: Request, db: DbSession, attempts: LimitedAttempts) -> LogIn:
@@ -136,6 +159,10 @@ async def get_log_in(request: Request, db: DbSession, attempts: LimitedAttempts)
         attempts=attempts,
         clock=state.clock,
     )
+
+
+async def get_history(db: DbSession) -> History:
+    return History(db)
 
 
 async def get_login_request(request: Request) -> LoginRequest:
@@ -247,6 +274,7 @@ CurrentClient = Annotated[ClientInfo, Depends(get_client_info)]
 SessionsService = Annotated[Sessions, Depends(get_sessions)]
 AccountsService = Annotated[Accounts, Depends(get_accounts)]
 AdministrationService = Annotated[Administration, Depends(get_administration)]
+HistoryService = Annotated[History, Depends(get_history)]
 LogInService = Annotated[LogIn, Depends(get_log_in)]
 PresentedCredentials = Annotated[LoginRequest, Depends(get_login_request)]
 PresentedRefreshToken = Annotated[str, Depends(get_refresh_token)]

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from datetime import timedelta
 from typing import Final
 
+from src.auth.audit import Event, note
 from src.auth.errors import (
     EmailTaken,
     InvalidCredentials,
@@ -19,7 +20,6 @@ from src.auth.store import keys
 from src.auth.store.rate_limits import Decision, Limit, RateLimitStore
 from src.core.addresses import counted_as
 from src.core.errors import ServiceUnavailable
-from src.core.logging import log_event
 
 GUESSES_AT_ACCOUNT: Final = Limit("login", 10, timedelta(minutes=15))
 GUESSES_FROM_ADDRESS: Final = Limit("login-address", 100, timedelta(minutes=15))
@@ -120,7 +120,7 @@ class Attempts:
             for limit, standing in zip(limits.values(), decision.standings, strict=True)
             if not standing.remaining
         }
-        log_event("limit-reached", limits=[*used_up])
+        note(Event.LIMIT_REACHED, limits=[*used_up])
         raise TooManyRequests(headers={"Retry-After": str(_seconds(max(used_up.values())))})
 
     def _announce(self, limits: Mapping[str, Limit], decision: Decision) -> None:

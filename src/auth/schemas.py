@@ -2,10 +2,10 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PrivateAttr
 
 from src.auth.emails import fold_email, parse_email
 from src.core.cursors import Cursor
@@ -137,6 +137,18 @@ class TokenResponse(BaseModel):
     expires_in: int
     refresh_expires_in: int
     user: Profile
+    _session_id: str = PrivateAttr(default="")
+
+    @classmethod
+    def of_session(cls, session_id: str, **members: Any) -> Self:  # noqa: ANN401 - its own members
+        response = cls(**members)
+        response._session_id = session_id
+        return response
+
+    @property
+    def session_id(self) -> str:
+        """For our own use: clients find it in the access token."""
+        return self._session_id
 
 
 class SessionView(BaseModel):
@@ -153,6 +165,45 @@ class SessionView(BaseModel):
 
 class SessionList(BaseModel):
     sessions: list[SessionView]
+
+
+class EventView(BaseModel):
+    """What happened, as whom it concerns sees it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: Timestamp
+    event: Annotated[str, Field(examples=["session-ended"])]
+    outcome: Literal["success", "refused"]
+    cause: Annotated[str | None, Field(examples=["logout"])]
+    session_id: str | None
+    ip: Annotated[str, Field(validation_alias="address")]
+    device: str
+
+
+class EventList(BaseModel):
+    """A page of a history, newest first."""
+
+    events: list[EventView]
+    next_cursor: Cursor | None
+
+
+class AuditedEventView(EventView):
+    """A row of the history, whole (docs/audit.md). `detail` depends on the event."""
+
+    seq: int
+    user_id: UUID | None
+    actor_id: UUID | None
+    request_id: str | None
+    detail: dict[str, Any]
+    hash: str
+
+
+class AuditedEventList(BaseModel):
+    """A page of everybody's history, newest first."""
+
+    events: list[AuditedEventView]
+    next_cursor: Cursor | None
 
 
 class RevocationList(BaseModel):

@@ -1,6 +1,7 @@
 """Sessions: open, refresh, end. Rules in docs/adr/0002-rotation-and-grace.md."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,12 +23,11 @@ from src.auth.refresh_tokens import (
 )
 from src.auth.revocations import RevocationFeed
 from src.auth.schemas import Profile, SessionView, TokenResponse
+from src.auth.session_history import note_ended, note_expiry, note_refusal
 from src.auth.store import users
 from src.auth.store.sessions import LiveSession, SessionStore, Verdict
 from src.core.clock import Clock
-from src.core.errors import InvalidToken
-from src.core.identity import Identity
-from src.core.logging import log_event
+from src.core.errors import InvalidToken, ServiceUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Sessions:
         The user is loaded first: a failing database never burns a token.
         Raises: `InvalidRefreshToken`, `RefreshTokenReused`.
         """
-        parsed = self._parse(presented)
+        parsed = await self._parse(presented)
         user = await users.by_id(db, parsed.link.user_id)
         if user is None or not user.is_active:
             raise InvalidRefreshToken(cause="user is unknown or disabled")
@@ -116,7 +116,7 @@ class Sessions:
             key_hash=idempotency_key_hash(idempotency_key) if idempotency_key else "",
         )
         if not rotation.granted:
-            _log_refusal(parsed.link, rotation.verdict)
+            note_refusal(parsed.link, rotation.verdict)
             if rotation.verdict.ended_a_live_session:
                 await self._feed.publish([parsed.link.session_id])
             if rotation.verdict is Verdict.REUSE:
@@ -130,12 +130,10 @@ class Sessions:
             expires_at=from_milliseconds(rotation.expires_at_ms),
         )
 
-    async def list_live(self, identity: Identity) -> list[SessionView]:
-        """The caller's sessions, the most recently used first."""
-        live = await self._store.live(user_id=identity.user_id)
-        return [
-            _view(session, current=session.session_id == identity.session_id) for session in live
-        ]
+    async def list_live(self, *, user_id: UUID, current: str | None = None) -> list[SessionView]:
+        """A user's sessions, the most recently used first; `current` is the caller's own."""
+        live = await self._store.live(user_id=user_id)
+        return [_view(session, current=session.session_id == current) for session in live]
 
     async def end(self, *, user_id: UUID, session_id: str, cause: str) -> bool:
         """End one session; False when it had ended already.
@@ -145,14 +143,20 @@ class Sessions:
         was_alive = await self._store.end(user_id=user_id, session_id=session_id)
         await self._feed.publish([session_id])
         if was_alive:
-            log_event("session-ended", cause=cause, user_id=str(user_id), session_id=session_id)
+            note_ended([session_id], user_id=user_id, cause=cause)
         return was_alive
 
-    async def end_own(self, *, user_id: UUID, session_id: str) -> None:
-        """End a session of one's own by its id. Raises: `SessionNotFound`."""
+    async def end_own(
+        self,
+        *,
+        user_id: UUID,
+        session_id: str,
+        cause: str = "ended-by-owner",
+    ) -> None:
+        """End one of the user's own sessions by its id. Raises: `SessionNotFound`."""
         if not await self._store.end(user_id=user_id, session_id=session_id):
             raise SessionNotFound
-        await self._revoke([session_id], user_id=user_id, cause="ended-by-owner")
+        await self._revoke([session_id], user_id=user_id, cause=cause)
 
     async def log_out(self, credential: LogoutCredential) -> None:
         """End the credential's session, all others of its user, or all of them.
@@ -181,13 +185,11 @@ class Sessions:
         """End every session of a user and refuse all tokens issued until now."""
         ended = await self._store.end_all(user_id=user_id)
         await self._feed.publish(ended, user_id=user_id)
-        for session_id in ended:
-            log_event("session-ended", cause=cause, user_id=str(user_id), session_id=session_id)
+        note_ended(ended, user_id=user_id, cause=cause)
 
     async def _revoke(self, session_ids: Sequence[str], *, user_id: UUID, cause: str) -> None:
         await self._feed.publish(session_ids)
-        for session_id in session_ids:
-            log_event("session-ended", cause=cause, user_id=str(user_id), session_id=session_id)
+        note_ended(session_ids, user_id=user_id, cause=cause)
 
     def _named_session(self, credential: LogoutCredential) -> tuple[UUID, str] | None:
         if credential.refresh_token is not None:
@@ -202,11 +204,26 @@ class Sessions:
             raise InvalidToken(cause=str(verdict)) from verdict
         return claims.user_id, claims.session_id
 
-    def _parse(self, presented: str) -> PresentedRefreshToken:
+    async def _parse(self, presented: str) -> PresentedRefreshToken:
         try:
             return self._refresh_tokens.parse(presented)
         except TokenRejected as verdict:
+            with suppress(TokenRejected, ServiceUnavailable):  # the refusal stands in any case
+                await self._note_expiry(presented)
             raise InvalidRefreshToken(cause=str(verdict)) from verdict
+
+    async def _note_expiry(self, presented: str) -> None:
+        """Sessions expire by themselves; it is seen when a token of such a session comes back.
+
+        Raises: `TokenRejected` for what is no token of ours, `ServiceUnavailable`.
+        """
+        link = self._refresh_tokens.parse(presented, allow_expired=True).link
+        if not await self._store.is_alive(
+            user_id=link.user_id,
+            session_id=link.session_id,
+            at=self._clock(),
+        ):
+            note_expiry(link)
 
     def _grant(
         self,
@@ -230,7 +247,8 @@ class Sessions:
             expires_at=expires_at,
         )
         remaining = int(expires_at.timestamp()) - int(self._clock().timestamp())
-        return TokenResponse(
+        return TokenResponse.of_session(
+            link.session_id,
             access_token=access_token.text,
             refresh_token=refresh_token,
             expires_in=access_token.expires_in,
@@ -248,15 +266,4 @@ def _view(session: LiveSession, *, current: bool) -> SessionView:
         ip=session.address,
         device=session.device,
         current=current,
-    )
-
-
-def _log_refusal(link: Link, verdict: Verdict) -> None:
-    """AHEAD hints at a Redis that was rolled back, FORGED at a leaked signing key."""
-    log_event(
-        "refresh-refused",
-        cause=verdict,
-        user_id=str(link.user_id),
-        session_id=link.session_id,
-        generation=link.generation,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -141,6 +141,11 @@ class SessionStore:
             ),
         )
         return Rotation(Verdict(verdict), *(int(time) for time in times))
+
+    async def is_alive(self, *, user_id: UUID, session_id: str, at: datetime) -> bool:
+        """Whether a session has neither ended nor expired."""
+        expires_ms = await reach(self._redis.zscore(keys.session_index(user_id), session_id))
+        return expires_ms is not None and expires_ms > at.timestamp() * 1000
 
     async def end(self, *, user_id: UUID, session_id: str) -> bool:
         """End one session; False when it had ended already."""

@@ -1,0 +1,412 @@
+"""The history of authentication: complete, one's own, and a chain that shows every change."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from src.app import create_app
+from src.auth.models import AuthEvent
+from src.auth.store import events
+from src.auth.store.events import GENESIS, Chain
+from src.core.db import build_sessionmaker
+from src.core.settings import Settings
+from tests.conftest import PassTime, running
+from tests.factories import Person, log_in, problem, refresh, sign_up
+from tests.tokens import claims_of
+
+Client = httpx.AsyncClient
+Event = dict[str, Any]
+
+rows = AuthEvent.__table__  # type: ignore[attr-defined]
+
+
+async def history(client: Client, person: Person, **query: Any) -> list[Event]:
+    """A person's own history, newest first, all pages of it."""
+    found: list[Event] = []
+    while True:
+        response = await client.get("/auth/events", params=query, headers=person.authorization)
+        assert response.status_code == 200, response.text
+        page = response.json()
+        found += page["events"]
+        if page["next_cursor"] is None:
+            return found
+        query["cursor"] = page["next_cursor"]
+
+
+async def told(client: Client, person: Person) -> list[tuple[str, str | None]]:
+    """What happened and why, oldest first."""
+    return [(e["event"], e["cause"]) for e in reversed(await history(client, person))]
+
+
+async def why_ended(client: Client, reader: Person, ended: Person) -> list[str]:
+    """The reasons that the reader's history gives for the end of one session."""
+    session_id = claims_of(ended.access_token)["sid"]
+    return [
+        event["cause"]
+        for event in await history(client, reader)
+        if event["event"] == "session-ended" and event["session_id"] == session_id
+    ]
+
+
+async def verified(engine: AsyncEngine, expected: str | None = None) -> Chain:
+    async with build_sessionmaker(engine)() as db:
+        return await events.verify(db, expected=expected)
+
+
+async def chain_of_eight(client: Client, engine: AsyncEngine) -> None:
+    person = await sign_up(client)
+    for _ in range(7):
+        await log_in(client, person)
+    assert (await verified(engine)).count == 8
+
+
+async def test_a_history_tells_what_happened_when_where_and_on_what(client: Client) -> None:
+    person = await sign_up(client)
+    (event,) = await history(client, person)
+    assert event["at"].endswith("Z")
+    assert {name: event[name] for name in event if name != "at"} == {
+        "event": "signed-up",
+        "outcome": "success",
+        "cause": None,
+        "session_id": claims_of(person.access_token)["sid"],
+        "ip": "127.0.0.1",
+        "device": event["device"],
+    }
+    assert event["device"]
+
+
+async def test_a_refused_request_is_in_the_history(client: Client) -> None:
+    person = await sign_up(client)
+    wrong = {"email": person.email, "password": "not the password"}
+    assert problem(await client.post("/auth/login", json=wrong)) == "invalid-credentials"
+    response = await client.post(
+        "/auth/password",
+        json={"current_password": "not it either", "new_password": "an entirely new phrase"},
+        headers=person.authorization,
+    )
+    assert problem(response) == "wrong-password"
+    refused = [e["event"] for e in await history(client, person) if e["outcome"] == "refused"]
+    assert refused == ["password-refused", "login-failed"]
+
+
+async def test_a_log_in_to_no_account_is_recorded_of_nobody(
+    client: Client,
+    engine: AsyncEngine,
+) -> None:
+    await client.post("/auth/login", json={"email": "nobody@example.com", "password": "x"})
+    async with engine.connect() as connection:
+        (row,) = (await connection.execute(select(rows))).mappings()
+    assert (row["event"], row["user_id"], row["actor_id"]) == ("login-failed", None, None)
+    assert "nobody@example.com" not in str(dict(row))
+
+
+async def test_a_refresh_that_succeeds_leaves_no_row(client: Client) -> None:
+    person = await sign_up(client)
+    await refresh(client, person.refresh_token)
+    assert await told(client, person) == [("signed-up", None)]
+
+
+async def test_of_another_person_nothing_is_shown(client: Client) -> None:
+    ada, grace = await sign_up(client), await sign_up(client)
+    await log_in(client, ada)
+    assert await told(client, grace) == [("signed-up", None)]
+    for query in ({"user_id": ada.user["id"]}, {"user": ada.user["id"]}):
+        assert len(await history(client, grace, **query)) == 1
+
+
+async def test_pages_are_the_whole_history_once(client: Client) -> None:
+    person = await sign_up(client)
+    for _ in range(4):
+        await log_in(client, person)
+    assert await history(client, person, limit=2) == await history(client, person)
+    assert len(await history(client, person, limit=2)) == 5
+
+
+@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 101}, {"cursor": "x"}, {"limit": "a"}])
+async def test_a_page_that_cannot_be_is_422(client: Client, query: dict[str, Any]) -> None:
+    person = await sign_up(client)
+    response = await client.get("/auth/events", params=query, headers=person.authorization)
+    assert problem(response) == "invalid-request"
+
+
+async def test_a_cursor_beyond_all_rows_is_the_first_page(client: Client) -> None:
+    person = await sign_up(client)
+    assert len(await history(client, person, cursor="_" * 21 + "w")) == 1
+
+
+async def test_log_outs_say_which_they_were(client: Client) -> None:
+    laptop = await sign_up(client)
+    phone, tablet, reader = [await log_in(client, laptop) for _ in range(3)]
+    await client.post("/auth/logout", headers=laptop.authorization)
+    session_id = claims_of(phone.access_token)["sid"]
+    await client.delete(f"/auth/sessions/{session_id}", headers=reader.authorization)
+    await client.post("/auth/logout", json={"scope": "others"}, headers=reader.authorization)
+    assert await why_ended(client, reader, laptop) == ["logout"]
+    assert await why_ended(client, reader, phone) == ["ended-by-owner"]
+    assert await why_ended(client, reader, tablet) == ["logout-others"]
+    await client.post("/auth/logout", json={"scope": "global"}, headers=reader.authorization)
+    later = await log_in(client, laptop)
+    assert await why_ended(client, later, reader) == ["logout-global"]
+
+
+async def test_a_replaced_password_is_the_reason_of_the_sessions_that_it_ends(
+    client: Client,
+) -> None:
+    laptop = await sign_up(client)
+    phone = await log_in(client, laptop)
+    response = await client.post(
+        "/auth/password",
+        json={"current_password": laptop.password, "new_password": "an entirely new phrase"},
+        headers=laptop.authorization,
+    )
+    now = Person(laptop.email, "", response.json()["access_token"], "", laptop.user)
+    for ended in (laptop, phone):
+        assert await why_ended(client, now, ended) == ["password-change"]
+    assert (await told(client, now))[-1] == ("password-changed", None)
+
+
+async def test_reuse_is_the_reason_of_the_session_that_it_ends(
+    client: Client,
+    pass_time: PassTime,
+) -> None:
+    person = await sign_up(client)
+    await refresh(client, person.refresh_token)
+    await pass_time(timedelta(minutes=2))
+    assert problem(await refresh(client, person.refresh_token)) == "refresh-token-reused"
+    reader = await log_in(client, person)
+    assert await why_ended(client, reader, person) == ["reuse-detected"]
+    assert ("refresh-refused", "REUSE") in await told(client, reader)
+
+
+async def test_a_session_that_expired_says_so_once_its_token_comes_back(
+    client: Client,
+    pass_time: PassTime,
+) -> None:
+    person = await sign_up(client)
+    await pass_time(timedelta(days=8))
+    for _ in range(3):
+        assert problem(await refresh(client, person.refresh_token)) == "invalid-refresh-token"
+    reader = await log_in(client, person)
+    assert await why_ended(client, reader, person) == ["expired"]
+
+
+async def test_an_old_token_of_a_living_session_tells_of_no_end(
+    client: Client,
+    pass_time: PassTime,
+) -> None:
+    person = await sign_up(client)
+    await pass_time(timedelta(days=5))
+    successor = (await refresh(client, person.refresh_token)).json()
+    await pass_time(timedelta(days=5))
+    assert problem(await refresh(client, person.refresh_token)) == "invalid-refresh-token"
+    assert (await refresh(client, successor["refresh_token"])).status_code == 200
+    reader = await log_in(client, person)
+    assert await why_ended(client, reader, person) == []
+
+
+async def test_a_session_that_was_ended_does_not_expire_as_well(
+    client: Client,
+    pass_time: PassTime,
+) -> None:
+    person = await sign_up(client)
+    await client.post("/auth/logout", headers=person.authorization)
+    await pass_time(timedelta(days=8))
+    await refresh(client, person.refresh_token)
+    reader = await log_in(client, person)
+    assert await why_ended(client, reader, person) == ["logout"]
+
+
+async def test_the_cap_is_the_reason_of_the_oldest_session_s_end(client: Client) -> None:
+    oldest = await sign_up(client)
+    for _ in range(20):
+        newest = await log_in(client, oldest)
+    assert await why_ended(client, newest, oldest) == ["cap"]
+
+
+@pytest.fixture
+async def two_workers(
+    client: Client,
+    settings: Settings,
+) -> AsyncIterator[tuple[Client, Client]]:
+    async with running(create_app(settings)) as other:
+        yield client, other
+
+
+async def test_log_ins_at_several_workers_at_once_leave_one_chain(
+    two_workers: tuple[Client, Client],
+    engine: AsyncEngine,
+) -> None:
+    person = await sign_up(two_workers[0])
+    await asyncio.gather(*(log_in(two_workers[i % 2], person) for i in range(40)))
+    chain = await verified(engine)
+    assert (chain.count, chain.first_bad) == (62, None)  # 41 times in, 21 times out by the cap
+
+
+def _change_a_field(connection: Connection) -> int:
+    connection.execute(update(rows).where(rows.c.seq == 4).values(address="10.0.0.1"))
+    return 4
+
+
+def _change_a_time(connection: Connection) -> int:
+    at = connection.execute(select(rows.c.at).where(rows.c.seq == 5)).scalar_one()
+    connection.execute(update(rows).where(rows.c.seq == 5).values(at=at - timedelta(seconds=1)))
+    return 5
+
+
+def _delete_one(connection: Connection) -> int:
+    connection.execute(delete(rows).where(rows.c.seq == 4))
+    return 4
+
+
+def _delete_the_first(connection: Connection) -> int:
+    connection.execute(delete(rows).where(rows.c.seq == 1))
+    return 1
+
+
+def _delete_and_close_the_gap(connection: Connection) -> int:
+    connection.execute(delete(rows).where(rows.c.seq == 4))
+    for seq in range(5, 9):
+        connection.execute(update(rows).where(rows.c.seq == seq).values(seq=seq - 1))
+    return 4
+
+
+def _swap_two(connection: Connection) -> int:
+    for old, new in ((3, 99), (4, 3), (99, 4)):
+        connection.execute(update(rows).where(rows.c.seq == old).values(seq=new))
+    return 3
+
+
+def _insert_one(connection: Connection) -> int:
+    for seq in range(8, 4, -1):
+        connection.execute(update(rows).where(rows.c.seq == seq).values(seq=seq + 1))
+    copied = connection.execute(select(rows).where(rows.c.seq == 4)).mappings().one()
+    connection.execute(insert(rows).values({**copied, "seq": 5}))
+    return 5
+
+
+def _insert_before_the_first(connection: Connection) -> int:
+    first = connection.execute(select(rows).where(rows.c.seq == 1)).mappings().one()
+    connection.execute(insert(rows).values({**first, "seq": 0, "previous_hash": GENESIS}))
+    return 0
+
+
+def _change_a_hash(connection: Connection) -> int:
+    connection.execute(update(rows).where(rows.c.seq == 6).values(hash="f" * 64))
+    return 6
+
+
+def _change_and_hash_again(connection: Connection) -> int:
+    values = dict(connection.execute(select(rows).where(rows.c.seq == 6)).mappings().one())
+    row = AuthEvent(**{**values, "cause": "forged"})
+    connection.execute(
+        update(rows).where(rows.c.seq == 6).values(cause="forged", hash=events.chain_hash(row)),
+    )
+    return 7  # whose predecessor is another one now
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        _change_a_field,
+        _change_a_time,
+        _delete_one,
+        _delete_the_first,
+        _delete_and_close_the_gap,
+        _swap_two,
+        _insert_one,
+        _insert_before_the_first,
+        _change_a_hash,
+        _change_and_hash_again,
+    ],
+)
+async def test_whatever_is_changed_inside_the_chain_is_found(
+    client: Client,
+    engine: AsyncEngine,
+    tamper: Any,
+) -> None:
+    await chain_of_eight(client, engine)
+    async with engine.begin() as connection:
+        bad = await connection.run_sync(tamper)
+    assert (await verified(engine)).first_bad == bad
+
+
+async def test_what_no_longer_is_a_value_of_its_column_is_found(
+    client: Client,
+    engine: AsyncEngine,
+) -> None:
+    if engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL refuses such values")
+    await chain_of_eight(client, engine)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE auth_events SET detail = 'x' WHERE seq = 5"))
+    assert await verified(engine) == Chain(4, (await verified(engine)).head, first_bad=5)
+
+
+async def test_a_head_that_was_noted_shows_a_cut_or_rewritten_end(
+    client: Client,
+    engine: AsyncEngine,
+) -> None:
+    await chain_of_eight(client, engine)
+    noted = (await verified(engine)).head
+    await sign_up(client)
+    grown = await verified(engine, expected=noted)
+    assert (grown.count, grown.has_expected) == (9, True)
+    async with engine.begin() as connection:
+        await connection.execute(delete(rows).where(rows.c.seq > 6))
+    cut = await verified(engine, expected=noted)
+    assert (cut.count, cut.first_bad, cut.has_expected) == (6, None, False)
+
+
+async def test_long_chains_are_verified_page_by_page(
+    client: Client,
+    engine: AsyncEngine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events, "ROWS_AT_ONCE", 3)
+    await chain_of_eight(client, engine)
+
+
+async def drop_the_table(engine: AsyncEngine, *, back: bool) -> None:
+    names = ("moved_away", "auth_events") if back else ("auth_events", "moved_away")
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE {} RENAME TO {}".format(*names)))
+
+
+@pytest.fixture
+async def without_history(client: Client, engine: AsyncEngine) -> AsyncIterator[Client]:
+    await drop_the_table(engine, back=False)
+    yield client
+    await drop_the_table(engine, back=True)
+
+
+async def test_nobody_is_let_in_when_the_history_cannot_be_written(
+    without_history: Client,
+) -> None:
+    body = {"email": "ada@example.com", "password": "correct horse battery staple"}
+    response = await without_history.post("/auth/signup", json=body)
+    assert problem(response) == "service-unavailable"
+    assert response.headers["retry-after"]
+    response = await without_history.post("/auth/login", json=body)
+    assert problem(response) == "service-unavailable"
+
+
+async def test_what_takes_access_away_works_without_the_history(
+    client: Client,
+    engine: AsyncEngine,
+) -> None:
+    person = await sign_up(client)
+    await drop_the_table(engine, back=False)
+    try:
+        wrong = {"email": person.email, "password": "not the password"}
+        assert problem(await client.post("/auth/login", json=wrong)) == "invalid-credentials"
+        response = await client.post("/auth/logout", headers=person.authorization)
+        assert response.status_code == 204
+    finally:
+        await drop_the_table(engine, back=True)
+    assert problem(await refresh(client, person.refresh_token)) == "invalid-refresh-token"
