@@ -11,7 +11,7 @@ if ARGV[1] ~= '' and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return {} e
 local kept = ARGV[2] ~= '' and redis.call('ZSCORE', KEYS[1], ARGV[2])
 if kept then redis.call('ZREM', KEYS[1], ARGV[2]) end
 local ended = redis.call('ZRANGE', KEYS[1], 0, -1)
-redis.call('DEL', KEYS[1])
+redis.call('UNLINK', KEYS[1]) -- with thousands of sessions, freeing them takes long
 if kept then
   redis.call('ZADD', KEYS[1], kept, ARGV[2])
   redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', tonumber(kept)))
