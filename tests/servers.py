@@ -62,9 +62,13 @@ class RedisServer:
         process.kill()
         raise TimeoutError("redis-server does not answer")
 
+    def start(self) -> None:
+        """Again, after it was stopped or killed."""
+        self.process = self._start()
+
     def restart(self) -> None:
         self.stop()
-        self.process = self._start()
+        self.start()
 
     def ask(self, *command: str) -> Any:
         """The reply to a command of the tests' own."""

@@ -56,9 +56,15 @@ class Ledger:
 
 
 @asynccontextmanager
-async def workers_on(database_url: str, redis_url: str, *, count: int) -> AsyncIterator[Workers]:
+async def workers_on(
+    database_url: str,
+    redis_url: str,
+    *,
+    count: int,
+    **changes: str,
+) -> AsyncIterator[Workers]:
     """Server processes of their own."""
-    environment = server_environment(database_url=database_url, redis_url=redis_url)
+    environment = server_environment(database_url=database_url, redis_url=redis_url, **changes)
     with worker_processes(count, environment) as processes:
         async with connected(processes) as workers:
             yield workers
