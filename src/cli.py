@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from src.core.settings import ENV_FILE, ConfigurationError, Settings, load_settings, raw_setting
 from src.first_run.accounts import add_user, seed_demo_users
+from src.first_run.audit import verify_history
 from src.first_run.doctor import Finding, Verdict, examine
 from src.first_run.failures import CommandFailure, ExitCode, Refused
 from src.first_run.run import LOCAL, ServerOptions
@@ -34,10 +35,12 @@ app = typer.Typer(
 )
 secrets_app = typer.Typer(no_args_is_help=True, help="The signing secrets in .env.")
 user_app = typer.Typer(no_args_is_help=True, help="Accounts.")
+audit_app = typer.Typer(no_args_is_help=True, help="The history of authentication.")
 sessions_app = typer.Typer(no_args_is_help=True, help="Where people are logged in.")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(user_app, name="user")
 app.add_typer(sessions_app, name="sessions")
+app.add_typer(audit_app, name="audit")
 
 
 @contextmanager
@@ -216,6 +219,19 @@ def revoke(
     with _failures_told():
         administration.end_sessions(load_settings(), email=email, session_id=session)
     typer.echo(f"Ended {'session ' + session if session else 'every session'} of {email}.")
+
+
+@audit_app.command("verify")
+def verify(
+    *,
+    expect_head: Annotated[
+        str | None, typer.Option(help="A head that was printed earlier: finds a cut-off end.")
+    ] = None,
+) -> None:
+    """Look whether any row of the history was changed, moved, added or removed."""
+    with _failures_told():
+        chain = verify_history(raw_setting("DATABASE_URL") or "", expected_head=expect_head)
+    typer.echo(f"{chain.count} events, head {chain.head}")
 
 
 def _password(from_stdin: bool) -> str:  # noqa: FBT001 - the option as it is

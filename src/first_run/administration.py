@@ -107,7 +107,11 @@ async def _run(settings: Settings, email: str, task: Callable[[_Case], Awaitable
         key = parse_email(email).key
     except ValueError as error:
         raise Refused(str(error)) from error
-    async with running_parts(settings) as parts, parts["sessionmaker"]() as db:
+    async with (
+        running_parts(settings) as parts,
+        parts["audit"].recording(device="command line"),
+        parts["sessionmaker"]() as db,
+    ):
         user = await users.by_email_key(db, key)
         if user is None:
             raise Refused(f"No account has the e-mail {email}.")

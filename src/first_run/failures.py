@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     RUNNING = 7  # Latchkey already runs from this folder
     REFUSED = 8  # what was asked for is not acceptable: a taken e-mail, a weak password
     UNHEALTHY = 9  # the doctor found something that keeps Latchkey from working
+    CHAIN_BROKEN = 10  # the history of authentication is not what was written
 
 
 class CommandFailure(Exception):  # noqa: N818 - its subclasses say what failed
@@ -47,3 +48,7 @@ class AlreadyRunning(CommandFailure):
 
 class Refused(CommandFailure):
     exit_code = ExitCode.REFUSED
+
+
+class ChainBroken(CommandFailure):
+    exit_code = ExitCode.CHAIN_BROKEN
