@@ -104,7 +104,7 @@ def make_settings(**changes: Any) -> Settings:
         "JWT_SECRET_KEY": secrets.token_urlsafe(48),
         "JWT_REFRESH_SECRET_KEY": secrets.token_urlsafe(48),
         "BCRYPT_ROUNDS": 4,
-        "RATE_LIMITS": "off",
+        "RATE_LIMITS": "on" if changes.get("ENVIRONMENT") == "production" else "off",
         **changes,
     }
     return Settings(_env_file=None, **values)
