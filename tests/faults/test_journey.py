@@ -1,6 +1,8 @@
 """The life of sessions on a Redis Cluster and behind Sentinel: the same as on one server."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -18,7 +20,10 @@ pytestmark = pytest.mark.faults
 # A revocation is promised within a second; what is measured here includes our own requests.
 REVOKED_SECONDS = 2.0
 REQUESTS = 200
-GROUPS = {"cluster": redis_cluster, "sentinel": redis_behind_sentinels}
+GROUPS: dict[str, Callable[[], AbstractContextManager[RedisGroupServers]]] = {
+    "cluster": redis_cluster,
+    "sentinel": redis_behind_sentinels,
+}
 
 
 @pytest.fixture(scope="module", params=GROUPS)
@@ -34,14 +39,12 @@ async def workers(database_url: str, group: RedisGroupServers) -> AsyncIterator[
 
 
 async def expect_refused_everywhere(workers: Workers, access_token: str) -> None:
-    async def me(client: httpx.AsyncClient) -> httpx.Response:
-        return await client.get("/auth/me", headers=bearer(access_token))
-
     for client in workers.clients:
-        await until(lambda client=client: me(client), 401, within=REVOKED_SECONDS)
+        me = partial(client.get, "/auth/me", headers=bearer(access_token))
+        await until(me, 401, within=REVOKED_SECONDS)
 
 
-async def tokens_of(response: httpx.Response) -> Any:
+def tokens_of(response: httpx.Response) -> Any:
     assert response.status_code == 200, response.text
     return response.json()
 
@@ -53,8 +56,8 @@ async def test_every_worker_is_ready(workers: Workers) -> None:
 
 async def test_a_session_rotates_and_repeats(workers: Workers) -> None:
     person = await sign_up(workers.next)
-    first = await tokens_of(await refresh(workers.next, person.refresh_token))
-    again = await tokens_of(await refresh(workers.next, person.refresh_token))
+    first = tokens_of(await refresh(workers.next, person.refresh_token))
+    again = tokens_of(await refresh(workers.next, person.refresh_token))
     assert first["refresh_token"] == again["refresh_token"]
     assert (await refresh(workers.next, first["refresh_token"])).status_code == 200
 
@@ -73,7 +76,7 @@ async def test_reuse_ends_the_session_everywhere_and_no_other(workers: Workers) 
     bystander = await log_in(workers.next, thief)
     newest = thief.refresh_token
     for _ in range(2):
-        newest = (await tokens_of(await refresh(workers.next, newest)))["refresh_token"]
+        newest = (tokens_of(await refresh(workers.next, newest)))["refresh_token"]
     reused = await refresh(workers.next, thief.refresh_token)
     assert problem(reused) == "refresh-token-reused"
     assert problem(await refresh(workers.next, newest)) == "invalid-refresh-token"
@@ -116,7 +119,7 @@ async def test_sessions_are_listed_and_ended_by_their_owner(workers: Workers) ->
 async def test_a_change_of_password_leaves_only_the_fresh_session(workers: Workers) -> None:
     laptop = await sign_up(workers.next)
     phone = await log_in(workers.next, laptop)
-    fresh = await tokens_of(await changing_password(workers.next, laptop))
+    fresh = tokens_of(await changing_password(workers.next, laptop))
     await expect_refused_everywhere(workers, phone.access_token)
     assert statuses([await refresh(workers.next, p.refresh_token) for p in (laptop, phone)]) == {
         401: 2,

@@ -36,3 +36,25 @@ async def logging_out_by_refresh_token(
     person: Person,
 ) -> httpx.Response:
     return await client.post("/auth/logout", json={"refresh_token": person.refresh_token})
+
+
+async def logging_out_everywhere(client: httpx.AsyncClient, person: Person) -> httpx.Response:
+    return await client.post(
+        "/auth/logout",
+        json={"scope": "global"},
+        headers=person.authorization,
+    )
+
+
+async def disabling(
+    client: httpx.AsyncClient,
+    person: Person,
+    *,
+    administrator: Person,
+) -> httpx.Response:
+    """What an administrator does to somebody's account."""
+    return await client.patch(
+        f"/admin/users/{person.user['id']}",
+        json={"is_active": False},
+        headers=administrator.authorization,
+    )

@@ -6,13 +6,19 @@ from collections.abc import AsyncIterator, Awaitable, Iterable
 
 import httpx
 import pytest
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlmodel import col
 
-from tests.factories import bearer, log_in, problem, refresh, sign_up
+from src.auth.models import User
+from tests.factories import Person, bearer, log_in, problem, refresh, sign_up
 from tests.processes.people import (
     changing_password,
+    disabling,
     logging_in,
     logging_out,
     logging_out_by_refresh_token,
+    logging_out_everywhere,
 )
 from tests.processes.workers import (
     Worker,
@@ -33,7 +39,7 @@ MOST_DELAY_SECONDS = 0.02
 
 few_and_many_rounds = pytest.mark.parametrize(
     "rounds",
-    [12, pytest.param(30, marks=pytest.mark.faults)],
+    [12, pytest.param(300, marks=pytest.mark.faults)],
 )
 
 
@@ -54,6 +60,14 @@ async def refreshing_at_any_moment(pair: Workers, refresh_token: str) -> list[ht
 async def at_any_moment(request: Awaitable[httpx.Response]) -> httpx.Response:
     await asyncio.sleep(random.uniform(0, MOST_DELAY_SECONDS))
     return await request
+
+
+async def an_administrator(client: httpx.AsyncClient, engine: AsyncEngine) -> Person:
+    person = await sign_up(client)
+    async with engine.begin() as connection:
+        named = col(User.email) == person.email
+        await connection.execute(update(User).where(named).values(roles=["user", "admin"]))
+    return await log_in(client, person)
 
 
 async def expect_nothing_refreshes(pair: Workers, tokens: Iterable[str]) -> None:
@@ -119,6 +133,62 @@ async def test_only_the_fresh_session_refreshes_after_a_parallel_change_of_passw
         assert (await refresh(pair.next, changed.json()["refresh_token"])).status_code == 200
     report(
         f"refresh and log-in against a change of password, {rounds} rounds",
+        refreshed=f"{granted} of {rounds * RIVALS}",
+        logged_in=f"{logged_in} of {rounds * 2}",
+    )
+
+
+@few_and_many_rounds
+async def test_nothing_refreshes_after_a_parallel_log_out_everywhere(
+    pair: Workers,
+    rounds: int,
+) -> None:
+    granted = 0
+    for _ in range(rounds):
+        laptop = await sign_up(pair.next)
+        phone = await log_in(pair.next, laptop)
+        *refreshed, logged_out = await asyncio.gather(
+            refreshing_at_any_moment(pair, laptop.refresh_token),
+            refreshing_at_any_moment(pair, phone.refresh_token),
+            at_any_moment(logging_out_everywhere(pair.next, laptop)),
+        )
+        assert logged_out.status_code == 204
+        answers = [*refreshed[0], *refreshed[1]]
+        assert set(statuses(answers)) <= {200, 401}
+        granted += statuses(answers).get(200, 0)
+        old = {laptop.refresh_token, phone.refresh_token, *successors(answers)}
+        await expect_nothing_refreshes(pair, old)
+    report(
+        f"refresh against global log-out, {rounds} rounds",
+        granted=f"{granted} of {rounds * RIVALS * 2}",
+    )
+
+
+@few_and_many_rounds
+async def test_nothing_refreshes_after_a_parallel_disabling(
+    pair: Workers,
+    engine: AsyncEngine,
+    rounds: int,
+) -> None:
+    granted = logged_in = 0
+    administrator = await an_administrator(pair.next, engine)
+    for _ in range(rounds):
+        person = await sign_up(pair.next)
+        refreshed, again, disabled = await asyncio.gather(
+            refreshing_at_any_moment(pair, person.refresh_token),
+            asyncio.gather(*(at_any_moment(logging_in(c, person)) for c in pair.clients)),
+            at_any_moment(disabling(pair.next, person, administrator=administrator)),
+        )
+        assert disabled.status_code == 200, disabled.text
+        assert set(statuses(refreshed)) <= {200, 401}
+        assert set(statuses(again)) <= {200, 401}
+        granted += statuses(refreshed).get(200, 0)
+        logged_in += statuses(again).get(200, 0)
+        old = {person.refresh_token, *successors([*refreshed, *again])}
+        await expect_nothing_refreshes(pair, old)
+        assert (await logging_in(pair.next, person)).status_code == 401
+    report(
+        f"refresh and log-in against disabling, {rounds} rounds",
         refreshed=f"{granted} of {rounds * RIVALS}",
         logged_in=f"{logged_in} of {rounds * 2}",
     )
