@@ -9,9 +9,10 @@ import httpx
 import pytest
 from sqlalchemy import Connection, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlmodel import col
 
 from src.app import create_app
-from src.auth.models import AuthEvent
+from src.auth.models import AuthEvent, User
 from src.auth.store import events
 from src.auth.store.events import GENESIS, Chain
 from src.core.db import build_sessionmaker
@@ -410,3 +411,85 @@ async def test_what_takes_access_away_works_without_the_history(
     finally:
         await drop_the_table(engine, back=True)
     assert problem(await refresh(client, person.refresh_token)) == "invalid-refresh-token"
+
+
+@pytest.fixture
+async def root(client: Client, engine: AsyncEngine) -> Person:
+    """An administrator."""
+    person = await sign_up(client)
+    async with engine.begin() as connection:
+        named = col(User.email) == person.email
+        await connection.execute(update(User).where(named).values(roles=["user", "admin"]))
+    return await log_in(client, person)
+
+
+async def all_events(client: Client, reader: Person, **query: Any) -> list[Event]:
+    response = await client.get("/admin/events", params=query, headers=reader.authorization)
+    assert response.status_code == 200, response.text
+    found: list[Event] = response.json()["events"]
+    return found
+
+
+async def test_what_an_administrator_does_is_in_the_history_of_whom_it_concerns(
+    client: Client,
+    root: Person,
+) -> None:
+    person = await sign_up(client)
+    path = f"/admin/users/{person.user['id']}"
+    await client.delete(f"{path}/sessions", headers=root.authorization)
+    demoted = await log_in(client, person)
+    await client.patch(path, json={"roles": ["user", "tester"]}, headers=root.authorization)
+    disabled = await log_in(client, person)
+    for is_active in (False, True):
+        await client.patch(path, json={"is_active": is_active}, headers=root.authorization)
+    reader = await log_in(client, person)
+    assert await why_ended(client, reader, person) == ["ended-by-administrator"]
+    assert await why_ended(client, reader, demoted) == ["role-change"]
+    assert await why_ended(client, reader, disabled) == ["disabled"]
+    changes = await all_events(client, root, user_id=person.user["id"], limit=100)
+    done = [e for e in changes if e["event"] in ("user-changed", "user-sessions-ended")]
+    assert {e["actor_id"] for e in done} == {root.user["id"]}
+    assert [e["detail"] for e in done] == [
+        {"roles": ["user", "tester"], "is_active": True},
+        {"roles": ["user", "tester"], "is_active": False},
+        {"roles": ["user", "tester"], "is_active": True},
+        {},
+    ]
+
+
+async def test_administrators_see_everybody_s_history_with_all_columns(
+    client: Client,
+    root: Person,
+) -> None:
+    person = await sign_up(client)
+    response = await client.get("/auth/me", headers=person.authorization)
+    await client.post("/auth/logout", headers=person.authorization)
+    found = await all_events(client, root)
+    assert [e["seq"] for e in found] == [4, 3, 2, 1]
+    assert [e["user_id"] for e in found] == [person.user["id"]] * 2 + [root.user["id"]] * 2
+    assert found[0]["request_id"] != response.headers["x-request-id"]
+    assert len({e["request_id"] for e in found}) == len({e["hash"] for e in found}) == 4
+
+
+async def test_nobody_else_sees_everybody_s_history(client: Client, root: Person) -> None:
+    person = await sign_up(client)
+    for _ in range(3):
+        response = await client.get("/admin/events", headers=person.authorization)
+        assert problem(response) == "insufficient-role"
+    refusals = [e for e in await all_events(client, root) if e["event"] == "role-refused"]
+    assert len(refusals) == 1, "it costs nothing to repeat, so it is told once a minute"
+    assert refusals[0]["user_id"] == person.user["id"]
+
+
+async def test_a_limit_that_is_reached_is_in_the_history(
+    client: Client,
+    root: Person,
+    settings: Settings,
+) -> None:
+    limited = settings.model_copy(update={"RATE_LIMITS": "on"})
+    wrong = {"email": root.email, "password": "not the password"}
+    async with running(create_app(limited)) as worker:
+        answers = [(await worker.post("/auth/login", json=wrong)).status_code for _ in range(13)]
+    assert answers == [401] * 10 + [429] * 3
+    named = [e["event"] for e in await all_events(client, root)]
+    assert named[:11] == ["limit-reached"] + ["login-failed"] * 10
