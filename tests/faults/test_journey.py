@@ -1,5 +1,6 @@
 """The life of sessions on a Redis Cluster and behind Sentinel: the same as on one server."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -8,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from src.first_run.failures import RedisUnavailable
+from src.first_run.run import require_redis
 from tests.factories import bearer, log_in, problem, refresh, sign_up
 from tests.faults.ledger import workers_on
 from tests.faults.redis_groups import RedisGroupServers, redis_behind_sentinels, redis_cluster
@@ -52,6 +55,12 @@ def tokens_of(response: httpx.Response) -> Any:
 async def test_every_worker_is_ready(workers: Workers) -> None:
     answers = [await client.get("/readyz") for client in workers.clients]
     assert statuses(answers) == {200: 2}
+
+
+async def test_the_command_line_finds_the_servers(group: RedisGroupServers) -> None:
+    await asyncio.to_thread(require_redis, group.url)
+    with pytest.raises(RedisUnavailable, match="does not answer at redis"):
+        await asyncio.to_thread(require_redis, "redis+cluster://:secret@127.0.0.1:1,127.0.0.1:2")
 
 
 async def test_a_session_rotates_and_repeats(workers: Workers) -> None:
