@@ -310,6 +310,27 @@ async def test_no_login_beside_a_demotion_keeps_the_old_role(
         await change(client, root, second, roles=["user", "admin"])
 
 
+async def test_no_password_change_beside_a_demotion_keeps_the_old_role(
+    client: Client,
+    other_worker: Client,
+    engine: AsyncEngine,
+    root: Person,
+) -> None:
+    for _ in range(8):
+        second = await administrator(client, engine)
+        passwords = {"current_password": second.password, "new_password": "quite another phrase"}
+        changed, demoted = await asyncio.gather(
+            other_worker.post("/auth/password", json=passwords, headers=second.authorization),
+            change(client, root, second, roles=["user"]),
+        )
+        assert demoted.status_code == 200
+        assert changed.status_code in (200, 401)
+        if changed.status_code == 200:
+            headers = {"Authorization": f"Bearer {changed.json()['access_token']}"}
+            seen = await client.get("/admin/users", headers=headers)
+            assert seen.status_code in (401, 403)
+
+
 async def test_nothing_changes_while_redis_is_away(
     client: Client,
     settings: Settings,
