@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev run test test-faults check format lock openapi doctor migrate clean
+.PHONY: help env env-dev run test test-faults check format lock openapi doctor migrate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -57,6 +57,10 @@ doctor: env ## Look whether everything is there that Latchkey needs
 
 migrate: env ## Bring the database's tables up to date
 	@$(BIN)/python -m src.cli migrate
+
+bench: env-dev ## Measure what was promised; one at a time: python -m benchmarks.NAME
+	@status=0; for name in session_memory refresh_at_scale many_sessions login_timing; do \
+	$(BIN)/python -m benchmarks.$$name || status=1; done; exit $$status
 
 clean: ## Take away the environment and caches; .env and .local (your data) stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache test-results
