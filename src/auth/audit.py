@@ -30,7 +30,7 @@ MOST_REMEMBERED: Final = 10_000
 class Event(StrEnum):
     """What the history tells of. Refreshes that succeed are not in it: they are too many."""
 
-    SIGNED_UP = "signed-up"
+    SIGNED_UP = "signed-up"  # this one, the next and PASSWORD_CHANGED open a session
     LOGGED_IN = "logged-in"
     LOGIN_FAILED = "login-failed"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - an event's name

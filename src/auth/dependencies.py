@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
+from datetime import timedelta
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
@@ -161,8 +162,15 @@ async def get_log_in(request: Request, db: DbSession, attempts: LimitedAttempts)
     )
 
 
-async def get_history(db: DbSession) -> History:
-    return History(db)
+async def get_history(request: Request, db: DbSession) -> History:
+    state = request.state
+    return History(
+        db,
+        sessions=state.sessions,
+        audit=state.audit,
+        clock=state.clock,
+        idle=timedelta(days=state.settings.REFRESH_TOKEN_EXPIRE_DAYS),
+    )
 
 
 async def get_login_request(request: Request) -> LoginRequest:

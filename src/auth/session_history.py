@@ -27,12 +27,8 @@ def note_ended(session_ids: Sequence[str], *, user_id: UUID, cause: str) -> None
             cause=cause,
             user_id=user_id,
             session_id=session_id,
-            unless_ended=cause == EXPIRED,  # every late token tells it again
+            unless_ended=cause == EXPIRED,  # which several readers may find at once
         )
-
-
-def note_expiry(link: Link) -> None:
-    note_ended([link.session_id], user_id=link.user_id, cause=EXPIRED)
 
 
 def note_refusal(link: Link, verdict: Verdict) -> None:

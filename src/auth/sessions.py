@@ -1,7 +1,6 @@
 """Sessions: open, refresh, end. Rules in docs/adr/0002-rotation-and-grace.md."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -23,11 +22,11 @@ from src.auth.refresh_tokens import (
 )
 from src.auth.revocations import RevocationFeed
 from src.auth.schemas import Profile, SessionView, TokenResponse
-from src.auth.session_history import note_ended, note_expiry, note_refusal
+from src.auth.session_history import note_ended, note_refusal
 from src.auth.store import users
 from src.auth.store.sessions import LiveSession, SessionStore, Verdict
 from src.core.clock import Clock
-from src.core.errors import InvalidToken, ServiceUnavailable
+from src.core.errors import InvalidToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class Sessions:
         The user is loaded first: a failing database never burns a token.
         Raises: `InvalidRefreshToken`, `RefreshTokenReused`.
         """
-        parsed = await self._parse(presented)
+        parsed = self._parse(presented)
         user = await users.by_id(db, parsed.link.user_id)
         if user is None or not user.is_active:
             raise InvalidRefreshToken(cause="user is unknown or disabled")
@@ -134,6 +133,11 @@ class Sessions:
         """A user's sessions, the most recently used first; `current` is the caller's own."""
         live = await self._store.live(user_id=user_id)
         return [_view(session, current=session.session_id == current) for session in live]
+
+    async def gone(self, session_ids: Sequence[str], *, user_id: UUID) -> list[str]:
+        """Those of a user's sessions that are not alive."""
+        live = await self._store.live_ids(user_id=user_id, at=self._clock())
+        return [session_id for session_id in session_ids if session_id not in live]
 
     async def end(self, *, user_id: UUID, session_id: str, cause: str) -> bool:
         """End one session; False when it had ended already.
@@ -204,26 +208,11 @@ class Sessions:
             raise InvalidToken(cause=str(verdict)) from verdict
         return claims.user_id, claims.session_id
 
-    async def _parse(self, presented: str) -> PresentedRefreshToken:
+    def _parse(self, presented: str) -> PresentedRefreshToken:
         try:
             return self._refresh_tokens.parse(presented)
         except TokenRejected as verdict:
-            with suppress(TokenRejected, ServiceUnavailable):  # the refusal stands in any case
-                await self._note_expiry(presented)
             raise InvalidRefreshToken(cause=str(verdict)) from verdict
-
-    async def _note_expiry(self, presented: str) -> None:
-        """Sessions expire by themselves; it is seen when a token of such a session comes back.
-
-        Raises: `TokenRejected` for what is no token of ours, `ServiceUnavailable`.
-        """
-        link = self._refresh_tokens.parse(presented, allow_expired=True).link
-        if not await self._store.is_alive(
-            user_id=link.user_id,
-            session_id=link.session_id,
-            at=self._clock(),
-        ):
-            note_expiry(link)
 
     def _grant(
         self,

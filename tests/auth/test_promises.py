@@ -272,7 +272,6 @@ async def test_promise_10_bad_input_is_401_or_422_without_a_redis_call(
     assert (await refresh(client, person.refresh_token)).status_code == 200
 
 
-@pytest.mark.xfail(strict=True, reason="the history asks whether the session's end is still untold")
 async def test_promise_10_an_expired_token_is_refused_without_a_redis_call(
     client: Client,
     redis: Redis,

@@ -324,7 +324,7 @@ class RotationMachine(RuleBasedStateMachine):
         for name in await self.redis.keys("auth:*"):
             assert await self.redis.pttl(name) > 0, name
             values = str(await self.redis.hgetall(name)) if ":s:" in name else name
-            assert not JWT_START.search(values)
+            assert not JWT_START.search(str(values))
             assert not any(jti in values for jti in secret_texts)
 
     @invariant()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,6 +17,7 @@ from src.auth.models import AuthEvent
 GENESIS: Final = "0" * 64  # what the first row has in place of a predecessor's hash
 CHAIN_LOCK: Final = 0x4C61_7463_6861_696E  # the same number in every worker
 SESSION_ENDED: Final = "session-ended"
+OPENING: Final = ("signed-up", "logged-in", "password-changed")
 ROWS_AT_ONCE: Final = 1_000
 MOST_CHARACTERS: Final = 64
 
@@ -77,14 +78,16 @@ async def append(db: AsyncSession, news: Sequence[NewEvent]) -> None:
     await _lock_the_end(db)
     last = (await db.exec(select(AuthEvent).order_by(col(AuthEvent.seq).desc()).limit(1))).first()
     seq, previous_hash = (last.seq, last.hash) if last else (0, GENESIS)
+    rows: list[dict[str, Any]] = []
     for new in news:
         if new.unless_ended and await _has_ended(db, new.session_id):
             continue
         seq += 1
         row = _row(new, seq, previous_hash)
         previous_hash = row.hash
-        db.add(row)
-    await db.flush()
+        rows.append(row.model_dump())
+    if rows:  # as one statement: a log-out everywhere can end thousands of sessions
+        await (await db.connection()).execute(insert(AuthEvent), rows)
 
 
 async def _lock_the_end(db: AsyncSession) -> None:
@@ -123,6 +126,22 @@ def _row(new: NewEvent, seq: int, previous_hash: str) -> AuthEvent:
     )
     row.hash = chain_hash(row)
     return row
+
+
+async def open_sessions(db: AsyncSession, *, user_id: UUID, opened_before: datetime) -> list[str]:
+    """Ids of a user's sessions of whose end the history does not tell, opened before a time."""
+    ended = select(AuthEvent.session_id).where(
+        AuthEvent.user_id == user_id,
+        AuthEvent.event == SESSION_ENDED,
+    )
+    opened = select(AuthEvent.session_id).where(
+        AuthEvent.user_id == user_id,
+        col(AuthEvent.event).in_(OPENING),
+        AuthEvent.at < opened_before,
+        col(AuthEvent.session_id).is_not(None),
+        col(AuthEvent.session_id).not_in(ended),
+    )
+    return [str(session_id) for session_id in (await db.exec(opened)).all()]
 
 
 async def newest(

@@ -142,10 +142,13 @@ class SessionStore:
         )
         return Rotation(Verdict(verdict), *(int(time) for time in times))
 
-    async def is_alive(self, *, user_id: UUID, session_id: str, at: datetime) -> bool:
-        """Whether a session has neither ended nor expired."""
-        expires_ms = await reach(self._redis.zscore(keys.session_index(user_id), session_id))
-        return expires_ms is not None and expires_ms > at.timestamp() * 1000
+    async def live_ids(self, *, user_id: UUID, at: datetime) -> set[str]:
+        """Ids of a user's sessions that have neither ended nor expired."""
+        after = f"({int(at.timestamp() * 1000)}"
+        found = await reach(
+            self._redis.zrangebyscore(keys.session_index(user_id), after, "+inf"),
+        )
+        return set(map(str, found))
 
     async def end(self, *, user_id: UUID, session_id: str) -> bool:
         """End one session; False when it had ended already."""
