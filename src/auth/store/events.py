@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -62,7 +62,11 @@ def chain_hash(row: AuthEvent) -> str:
     Hashed is one JSON object (RFC 8259): the columns by name in alphabetical order, no blanks,
     ASCII only; times as `YYYY-MM-DDTHH:MM:SS.ffffffZ`, ids as lower-case UUIDs, absent as null.
     """
-    values = {name: _plain(getattr(row, name)) for name in _HASHED}
+    return _hash_of({name: getattr(row, name) for name in _HASHED})
+
+
+def _hash_of(columns: Mapping[str, object]) -> str:
+    values = {name: _plain(columns[name]) for name in _HASHED}
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -84,8 +88,8 @@ async def append(db: AsyncSession, news: Sequence[NewEvent]) -> None:
             continue
         seq += 1
         row = _row(new, seq, previous_hash)
-        previous_hash = row.hash
-        rows.append(row.model_dump())
+        previous_hash = row["hash"]
+        rows.append(row)
     if rows:  # as one statement: a log-out everywhere can end thousands of sessions
         await (await db.connection()).execute(insert(AuthEvent), rows)
 
@@ -107,25 +111,23 @@ async def _has_ended(db: AsyncSession, session_id: str | None) -> bool:
     return (await db.exec(statement.limit(1))).first() is not None
 
 
-def _row(new: NewEvent, seq: int, previous_hash: str) -> AuthEvent:
-    row = AuthEvent(
-        seq=seq,
-        at=new.at,
-        event=new.event,
-        outcome=new.outcome,
-        cause=new.cause and new.cause[:MOST_CHARACTERS],
-        user_id=new.user_id,
-        actor_id=new.actor_id,
-        session_id=new.session_id,
-        address=(new.address or "")[:MOST_CHARACTERS],
-        device=(new.device or "")[:MOST_CHARACTERS],
-        request_id=new.request_id,
-        detail=new.detail,
-        previous_hash=previous_hash,
-        hash="",
-    )
-    row.hash = chain_hash(row)
-    return row
+def _row(new: NewEvent, seq: int, previous_hash: str) -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        "seq": seq,
+        "at": new.at,
+        "event": new.event,
+        "outcome": new.outcome,
+        "cause": new.cause and new.cause[:MOST_CHARACTERS],
+        "user_id": new.user_id,
+        "actor_id": new.actor_id,
+        "session_id": new.session_id,
+        "address": (new.address or "")[:MOST_CHARACTERS],
+        "device": (new.device or "")[:MOST_CHARACTERS],
+        "request_id": new.request_id,
+        "detail": new.detail,
+        "previous_hash": previous_hash,
+    }
+    return {**columns, "hash": _hash_of(columns)}
 
 
 async def open_sessions(db: AsyncSession, *, user_id: UUID, opened_before: datetime) -> list[str]:
