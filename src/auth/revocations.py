@@ -18,8 +18,11 @@ from src.auth.store.revocations import Revocation, RevocationStream
 from src.core.clock import Clock
 from src.core.logging import log_event
 
-WAIT: Final = timedelta(seconds=2)
+# What comes is there at once; this is only how long a worker that stops has to wait, for the client
+# does not give up a blocking read when its task is cancelled.
+WAIT: Final = timedelta(milliseconds=250)
 RETRY_SECONDS: Final = 0.2
+STOP_SECONDS: Final = 2.0
 
 
 class Revocations:
@@ -101,10 +104,9 @@ class RevocationFeed:
         try:
             yield
         finally:
-            # The client can lose a cancellation that comes together with an answer: hence both.
             stopped.set()
             task.cancel()
-            await asyncio.wait([task], timeout=2 * WAIT.total_seconds())
+            await asyncio.wait([task], timeout=STOP_SECONDS)
 
     async def _catch_up(self) -> str:
         """Read all that still matters; the id to follow on from. Raises: RedisError."""
