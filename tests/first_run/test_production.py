@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import httpx
+import pytest
 
 from src.first_run.failures import ExitCode
 from tests.first_run.processes import cli, running_server
@@ -43,6 +44,7 @@ def test_production_serves_without_page_docs_demo_users_or_a_redis_of_its_own(
     assert not (project / ".local").exists()
 
 
+@pytest.mark.faults
 def test_production_starts_while_redis_is_away_and_says_so(
     project: Path, postgresql_url: str, redis_server: RedisServer
 ) -> None:

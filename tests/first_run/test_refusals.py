@@ -53,6 +53,7 @@ def test_a_bare_uvicorn_with_a_bad_configuration_exits_with_the_message_alone(
     assert not any(secret in done.stdout + done.stderr for secret in GOOD.values())
 
 
+@pytest.mark.faults
 def test_a_bare_uvicorn_with_workers_gives_up_as_well(project: Path) -> None:
     done = command(project, *BARE_UVICORN, "--workers", "2", **{**GOOD, "REDIS_URL": ""})
 

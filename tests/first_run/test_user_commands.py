@@ -79,6 +79,7 @@ def test_a_role_is_given_and_taken_and_old_tokens_lose_it_at_once(server: Runnin
     assert account.status(account.log_in(), "/admin/users") == 403
 
 
+@pytest.mark.faults
 def test_a_disabled_account_is_out_until_it_is_enabled(server: RunningServer) -> None:
     account = Account(server, "disabled")
     token = account.log_in()
@@ -93,6 +94,7 @@ def test_a_disabled_account_is_out_until_it_is_enabled(server: RunningServer) ->
     assert account.log_in()
 
 
+@pytest.mark.faults
 def test_sessions_are_listed_and_ended_one_or_all(server: RunningServer) -> None:
     account = Account(server, "sessions")
     tokens = [account.log_in() for _ in range(3)]
