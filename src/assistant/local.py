@@ -5,8 +5,9 @@ It never diagnoses, and where a question sounds like an emergency it says first 
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Final
+from uuid import UUID
 
 from src.anatomy.catalogue import CATALOGUE, Part, System
 from src.chat.responder import Turn
@@ -101,7 +102,13 @@ _COMPLAINTS: Final = _phrases(
 class LocalResponder:
     """The `Responder` that answers from the catalogue alone."""
 
-    async def __call__(self, *, question: str, history: Sequence[Turn]) -> str:  # noqa: ARG002
+    async def __call__(
+        self,
+        *,
+        user_id: UUID,  # noqa: ARG002
+        question: str,
+        history: Sequence[Turn],  # noqa: ARG002
+    ) -> AsyncIterator[str]:
         words = _words(question)
         subjects = _subjects(words)[:MOST_EXPLAINED]
         emergency, complaint = _mentions(words, _EMERGENCIES), _mentions(words, _COMPLAINTS)
@@ -111,7 +118,7 @@ class LocalResponder:
             paragraphs.append(NO_DIAGNOSIS)
         if not (emergency or subjects):
             paragraphs.append(ABILITIES)
-        return "\n\n".join(paragraphs)
+        yield "\n\n".join(paragraphs)
 
 
 def _mentions(words: Words, phrases: Iterable[frozenset[str]]) -> bool:

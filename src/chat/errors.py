@@ -1,5 +1,8 @@
 """What can fail with conversations."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from src.core.errors import Problem
 
 
@@ -10,3 +13,13 @@ class SessionNotFound(Problem):
     title = "Session not found"
     status = 404
     detail = "Session not found or access denied"
+
+
+class AssistantUnavailable(Problem):
+    """A responder could not begin its reply, or could not finish it."""
+
+    slug = "assistant-unavailable"
+    title = "Assistant unavailable"
+    status = 503
+    detail = "The assistant does not answer at the moment. Your message is kept: try again shortly."
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}

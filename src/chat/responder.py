@@ -1,8 +1,9 @@
 """Who answers in a conversation: a port that `app.py` plugs an assistant into."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
+from uuid import UUID
 
 Role = Literal["user", "assistant"]
 
@@ -16,9 +17,16 @@ class Turn:
 
 
 class Responder(Protocol):
-    """Answers a question, a text of 1 to 8,000 characters, with a text of as many.
+    """Answers a question piece by piece: the pieces together, 1 to 8,000 characters, are the reply.
 
-    `history` holds the latest turns before the question, oldest first.
+    `history` holds the latest turns before the question, oldest first. `user_id` is who asks.
+    Raises, before or between pieces: `AssistantUnavailable`.
     """
 
-    async def __call__(self, *, question: str, history: Sequence[Turn]) -> str: ...
+    def __call__(
+        self,
+        *,
+        user_id: UUID,
+        question: str,
+        history: Sequence[Turn],
+    ) -> AsyncIterator[str]: ...

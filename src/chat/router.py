@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from src.chat.errors import SessionNotFound
+from src.chat.errors import AssistantUnavailable, SessionNotFound
 from src.chat.schemas import Exchange, History, MessageRequest
 from src.chat.service import Conversations
 from src.core.bodies import StrictRoute
@@ -27,7 +27,7 @@ async def get_conversations(request: Request, db: DbSession) -> Conversations:
 ConversationsService = Annotated[Conversations, Depends(get_conversations)]
 
 
-@router.post("/message", responses=PROBLEMS)
+@router.post("/message", responses=PROBLEMS | documents(AssistantUnavailable))
 async def send_message(
     body: MessageRequest,
     user_id: CurrentUserId,

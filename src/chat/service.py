@@ -37,7 +37,8 @@ class Conversations:
         history = await self._history(session_id, user_id)
         sent = await self._add(session_id, "user", message)
         await self._db.commit()  # hands the connection back while the responder thinks
-        answer = await self._responder(question=message, history=history)
+        pieces = self._responder(user_id=user_id, question=message, history=history)
+        answer = "".join([piece async for piece in pieces])
         await self._touch(session_id, user_id)
         reply = await self._add(session_id, "assistant", answer)
         return Exchange(

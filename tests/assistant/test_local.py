@@ -1,6 +1,7 @@
 """The local responder: explains, never diagnoses, and knows an emergency when it hears one."""
 
 import re
+from uuid import uuid4
 
 import pytest
 from hypothesis import example, given
@@ -19,7 +20,8 @@ NAMES: list[tuple[str, System | Part]] = [
 
 async def ask(question: str) -> str:
     responder: Responder = LocalResponder()
-    return await responder(question=question, history=[])
+    pieces = responder(user_id=uuid4(), question=question, history=[])
+    return "".join([piece async for piece in pieces])
 
 
 def _title(reply: str) -> str:

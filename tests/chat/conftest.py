@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -21,11 +22,17 @@ class Echo:
         self.history: Sequence[Turn] = []
         self.first: Callable[[], Awaitable[Any]] | None = None
 
-    async def __call__(self, *, question: str, history: Sequence[Turn]) -> str:
+    async def __call__(
+        self,
+        *,
+        user_id: UUID,  # noqa: ARG002
+        question: str,
+        history: Sequence[Turn],
+    ) -> AsyncIterator[str]:
         self.history = history
         if self.first:
             await self.first()
-        return f"You said: {question}"
+        yield f"You said: {question}"
 
 
 @pytest.fixture
