@@ -16,6 +16,7 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 SENTINEL = "sentinel"
 CLUSTER = "cluster"
@@ -119,10 +120,21 @@ class _Cluster(RedisCluster):
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         async with self.turns:
             try:
+                await self.initialize()  # does nothing when all is known
                 return await super().execute_command(*args, **kwargs)
             except RedisClusterException as error:
                 self._initialize = True  # so that the next command learns the slots anew
                 raise RedisConnectionError("no node has the key's slot") from error
+            except (RedisConnectionError, RedisTimeoutError) as error:
+                if not hasattr(error, "last_failed_node_name"):
+                    self._ask_another_where_keys_are()
+                raise
+
+    def _ask_another_where_keys_are(self) -> None:
+        """For XREAD the library asks one node where the key is, and asks it again when it died."""
+        if asked := self.get_default_node():
+            self.nodes_manager.move_node_to_end_of_cached_nodes(asked.name)
+        self._initialize = True
 
     async def ping(self, **kwargs: Any) -> bool:  # noqa: ANN401
         """Ask one node: one that is away must not make every worker unready."""

@@ -44,9 +44,16 @@ class Ledger:
         self.note(refresh_token, response, time.perf_counter() - started)
         return response
 
-    async def keep_refreshing(self, workers: Workers, is_over: Callable[[], bool]) -> None:
+    async def keep_refreshing(
+        self,
+        workers: Workers,
+        is_over: Callable[[], bool],
+        *,
+        pause_seconds: float,
+    ) -> None:
         """Refresh, now and then twice as after a lost answer, and be patient with a 503."""
         while not is_over():
+            await asyncio.sleep(pause_seconds)
             presented = self.current
             response = await self.refresh(workers.next, presented)
             if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
@@ -75,15 +82,26 @@ async def sign_up_many(workers: Workers, count: int) -> list[Ledger]:
 
 
 @asynccontextmanager
-async def under_load(workers: Workers, ledgers: Iterable[Ledger]) -> AsyncIterator[None]:
-    """Every session is refreshed without a pause while the block runs."""
+async def under_load(
+    workers: Workers,
+    ledgers: Iterable[Ledger],
+    *,
+    pause_seconds: float = 0.0,
+) -> AsyncIterator[None]:
+    """Every session is refreshed again and again while the block runs.
+
+    Raises: ExceptionGroup, at once, with what a session was answered wrongly.
+    """
     over = asyncio.Event()
-    traffic = [asyncio.create_task(one.keep_refreshing(workers, over.is_set)) for one in ledgers]
-    try:
-        yield
-    finally:
-        over.set()
-        await asyncio.gather(*traffic)
+    async with asyncio.TaskGroup() as traffic:
+        for one in ledgers:
+            traffic.create_task(
+                one.keep_refreshing(workers, over.is_set, pause_seconds=pause_seconds)
+            )
+        try:
+            yield
+        finally:
+            over.set()
 
 
 async def expect_all_go_on(workers: Workers, ledgers: Iterable[Ledger]) -> None:

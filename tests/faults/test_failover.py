@@ -3,12 +3,17 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, aclosing, contextmanager
+from datetime import timedelta
+from typing import cast
 
 import httpx
 import pytest
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import RedisError
 
+from src.core.redis import build_follower
 from tests.factories import bearer, refresh, sign_up
 from tests.faults.ledger import (
     Ledger,
@@ -31,6 +36,8 @@ pytestmark = pytest.mark.faults
 
 SESSIONS = 12
 BEFORE_SECONDS = AFTER_SECONDS = 2.0
+# A replica is behind its master by as much, and one rotation that it missed is healed, not two.
+PAUSE_SECONDS = 0.2
 REVOKED_SECONDS = 5.0  # the follower may have to find the new master first
 
 Fault = Callable[[RedisServer], AbstractContextManager[None]]
@@ -66,7 +73,7 @@ async def test_a_failover_under_load_ends_no_session(
         async with workers_on(database_url, servers.url, count=2) as workers:
             ledgers = await sign_up_many(workers, SESSIONS)
             masters = servers.masters()
-            async with under_load(workers, ledgers):
+            async with under_load(workers, ledgers, pause_seconds=PAUSE_SECONDS):
                 await asyncio.sleep(BEFORE_SECONDS)
                 with fault(masters[0]):
                     promoted_after = await asyncio.to_thread(
@@ -96,6 +103,28 @@ async def _goes_on(ledger: Ledger) -> None:
     async with asyncio.timeout(10.0):
         while ledger.rotations < rotations + 2:  # noqa: ASYNC110 - nobody announces a rotation
             await asyncio.sleep(0.05)
+
+
+async def test_the_stream_is_followed_when_the_node_that_is_asked_where_keys_are_dies() -> None:
+    with redis_cluster(replicas=1) as servers:
+        follower = build_follower(servers.url, wait=timedelta(milliseconds=50))
+        async with aclosing(follower):
+            await follower.xread({"auth:{rev}": "0-0"}, block=50)
+            asked = cast("RedisCluster", follower).get_default_node()
+            next(server for server in servers.servers if server.port == asked.port).kill()
+
+            async with asyncio.timeout(15.0):
+                # Nobody announces a new master.
+                while not await answers(follower.xread({"auth:{rev}": "0-0"}, block=50)):  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+
+
+async def answers(reply: Awaitable[object]) -> bool:
+    try:
+        await reply
+    except RedisError:
+        return False
+    return True
 
 
 async def expect_revocation_is_seen(clients: list[httpx.AsyncClient]) -> None:
