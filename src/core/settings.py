@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from src.core.addresses import parse_network
+from src.core.endpoints import check_endpoint, is_overheard
 from src.core.redis_groups import parse_group
 from src.core.secret_strength import weakness_of
 
@@ -183,6 +184,23 @@ class Settings(BaseSettings):
         le=16,
         description="cost of a password hash, log2 of the rounds",
     )
+    ASSISTANT_BASE_URL: str | None = Field(
+        default=None,
+        description="a chat-completions endpoint such as https://api.openai.com/v1; without it the "
+        "assistant answers from the catalogue, without a network",
+    )
+    ASSISTANT_API_KEY: SecretStr | None = Field(
+        default=None,
+        description="the key of that endpoint, if it wants one",
+    )
+    ASSISTANT_MODEL: str | None = Field(
+        default=None,
+        description="the model that answers there",
+    )
+    ASSISTANT_SHARE_RECORDS: bool = Field(
+        default=False,
+        description="true sends people's own records on their body there with their questions",
+    )
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO",
         description="the least that is logged",
@@ -214,6 +232,13 @@ class Settings(BaseSettings):
             raise ValueError(f"must start with one of {', '.join(schemes)}")
         if url is not None and info.field_name == "REDIS_URL":
             parse_group(url)  # says what is wrong with the URL of a group
+        return url
+
+    @field_validator("ASSISTANT_BASE_URL")
+    @classmethod
+    def _endpoint(cls, url: str | None) -> str | None:
+        if url is not None:
+            check_endpoint(url)
         return url
 
     @field_validator("CORS_ORIGINS", "TRUSTED_PROXIES", mode="before")
@@ -251,6 +276,10 @@ class Settings(BaseSettings):
             )
         if self.SESSION_ABSOLUTE_DAYS < self.REFRESH_TOKEN_EXPIRE_DAYS:
             raise ValueError("SESSION_ABSOLUTE_DAYS is shorter than REFRESH_TOKEN_EXPIRE_DAYS")
+        if (self.ASSISTANT_BASE_URL is None) != (self.ASSISTANT_MODEL is None):
+            raise ValueError(
+                "ASSISTANT_BASE_URL and ASSISTANT_MODEL are set together or not at all"
+            )
         if self.is_production:
             self._refuse_in_production()
         return self
@@ -268,6 +297,9 @@ class Settings(BaseSettings):
             "RATE_LIMITS=off is for load tests": self.RATE_LIMITS == "off",
             f"BCRYPT_ROUNDS is below {MIN_PRODUCTION_ROUNDS}": (
                 self.BCRYPT_ROUNDS < MIN_PRODUCTION_ROUNDS
+            ),
+            "ASSISTANT_BASE_URL must be https://, or on this machine": is_overheard(
+                self.ASSISTANT_BASE_URL or "https://",
             ),
         }
         if any(refused.values()):

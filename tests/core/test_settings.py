@@ -151,6 +151,8 @@ def test_production_refuses_everything_that_is_for_development_at_once(
         "CORS_ALLOW_NULL_ORIGIN": "true",
         "RATE_LIMITS": "off",
         "BCRYPT_ROUNDS": "4",
+        "ASSISTANT_BASE_URL": "http://assistant.example.com/v1",
+        "ASSISTANT_MODEL": "a-model",
     }.items():
         good.setenv(name, value)
 
@@ -162,7 +164,48 @@ def test_production_refuses_everything_that_is_for_development_at_once(
         "CORS_ALLOW_NULL_ORIGIN",
         "RATE_LIMITS",
         "BCRYPT_ROUNDS",
+        "ASSISTANT_BASE_URL",
     ]
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("localhost:11434/v1", "must start with http:// or https:// and name a host"),
+        ("https://", "must start with http:// or https:// and name a host"),
+        ("https://me:hunter2@example.com/v1", "must not hold a name or password"),
+        ("https://example.com/v1?key=hunter2", "must end with its path"),
+    ],
+)
+def test_an_assistant_at_a_strange_address_is_refused_without_repeating_it(
+    good: pytest.MonkeyPatch, url: str, complaint: str
+) -> None:
+    good.setenv("ASSISTANT_BASE_URL", url)
+    good.setenv("ASSISTANT_MODEL", "a-model")
+
+    (line,) = problems()
+
+    assert line.startswith(f"ASSISTANT_BASE_URL {complaint}")
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("name", ["ASSISTANT_BASE_URL", "ASSISTANT_MODEL"])
+def test_an_assistant_needs_its_address_and_its_model(good: pytest.MonkeyPatch, name: str) -> None:
+    good.setenv(name, "https://example.com/v1")
+
+    assert problems() == ("ASSISTANT_BASE_URL and ASSISTANT_MODEL are set together or not at all",)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_in_production_the_assistant_may_be_on_this_machine(
+    good: pytest.MonkeyPatch, host: str
+) -> None:
+    good.setenv("ENVIRONMENT", "production")
+    good.setenv("DATABASE_URL", "postgresql://db.example.com/latchkey")
+    good.setenv("ASSISTANT_BASE_URL", f"http://{host}:11434/v1")
+    good.setenv("ASSISTANT_MODEL", "a-model")
+
+    assert load_settings().ASSISTANT_MODEL == "a-model"
 
 
 @pytest.mark.usefixtures("good")
