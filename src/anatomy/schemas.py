@@ -6,6 +6,10 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from src.anatomy.catalogue import PartSlug, Region, SystemSlug, UberonId
+from src.core.cursors import Cursor
 
 Kind = Literal["symptom", "condition", "injury", "procedure", "note"]
 Side = Literal["left", "right", "both", "none"]
@@ -23,6 +27,12 @@ def _parsed_date(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_parsed_date), Field(examples=["2026-01-31"])]
+NamedPart = Annotated[str, Field(description="slug of a part", examples=["femur"])]
+Severity = Annotated[
+    int,
+    Field(ge=0, le=10, description="of a symptom or condition, 10 is the worst"),
+]
+Note = Annotated[str, Field(max_length=8_000)]
 
 
 class NewRecord(BaseModel):
@@ -30,16 +40,28 @@ class NewRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
-    part: Annotated[str, Field(description="slug of a part", examples=["femur"])]
+    part: NamedPart
     kind: Kind
     side: Side = "none"
-    severity: Annotated[
-        int | None,
-        Field(ge=0, le=10, description="of a symptom or condition, 10 is the worst"),
-    ] = None
+    severity: Severity | None = None
     started_on: Day | None = None
     ended_on: Day | None = None
-    note: Annotated[str, Field(max_length=8_000)] = ""
+    note: Note = ""
+
+
+class RecordChange(TypedDict, total=False):
+    """The members of a record that change; those left out stay. null empties what may be empty."""
+
+    # A dictionary, and no model, because a member left out differs from one that is null.
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)  # type: ignore[misc]
+
+    part: NamedPart
+    kind: Kind
+    side: Side
+    severity: Severity | None
+    started_on: Day | None
+    ended_on: Day | None
+    note: Note
 
 
 class Record(BaseModel):
@@ -62,7 +84,7 @@ class Record(BaseModel):
 class SystemOverview(BaseModel):
     """A body system; `record_count` counts the person's own records on its parts."""
 
-    slug: str
+    slug: SystemSlug
     name: str
     summary: str
     part_count: int
@@ -75,3 +97,60 @@ class Overview(BaseModel):
     systems: list[SystemOverview]
     latest_records: list[Record]
     record_count: int
+
+
+class RecordList(BaseModel):
+    """A page of a person's own records, newest first."""
+
+    records: list[Record]
+    next_cursor: Cursor | None
+
+
+class PartName(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    slug: PartSlug
+    name: str
+
+
+class PartFound(PartName):
+    """A part as a list shows it. `system` is a system's slug."""
+
+    latin_name: str
+    everyday_names: tuple[str, ...]
+    system: SystemSlug
+    region: Region
+    paired: bool
+
+
+class PartList(BaseModel):
+    """A page of parts: best match first, without a search in the order of the catalogue."""
+
+    parts: list[PartFound]
+    next_cursor: PartSlug | None
+
+
+class PartFacts(PartFound):
+    """What is known of a part: `description` says what and where it is, `function` what it does."""
+
+    description: str
+    function: str
+    neighbours: tuple[PartSlug, ...]
+    uberon_id: UberonId | None
+
+
+class PartView(PartFacts):
+    """A part, with the person's own latest records on it, newest first, at most 100."""
+
+    records: list[Record]
+
+
+class SystemView(BaseModel):
+    """A body system with its parts."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    slug: SystemSlug
+    name: str
+    summary: str
+    parts: list[PartName]
