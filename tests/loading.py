@@ -31,7 +31,7 @@ class LoadedSessions:
     def link(self, number: int) -> Link:
         """The session's first link, computed: a million need not be remembered."""
         user = self.user_id or UUID(int=(4 << 76) + (2 << 62) + number // self.per_user)
-        return Link(user, f"s{number:021}", generation=0, jti=f"j{number:021}", parent_hash="")
+        return Link(user, f"s{number:015}", generation=0, jti=f"j{number:021}", parent_hash="")
 
 
 def load(server: RedisServer, sessions: LoadedSessions, *, device: str = DEVICE) -> None:

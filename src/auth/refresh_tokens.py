@@ -32,8 +32,12 @@ from src.core.clock import Clock
 
 TOKEN_TYPE: Final = "rt+jwt"  # noqa: S105 - a media type
 ID_BYTES: Final = 16
+# What only has to be unique, or is compared once, is shorter: Redis keeps it for every session.
+SESSION_ID_BYTES: Final = 12
+KEY_HASH_BYTES: Final = 8
 MAX_GENERATION: Final = 2**53  # Lua counts in doubles
 
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{16}")
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _PARENT = re.compile(r"([A-Za-z0-9_-]{22})?")
 
@@ -117,7 +121,7 @@ def first_link(*, user_id: UUID) -> Link:
     """Generation 0 of a new session: random session id, random jti."""
     return Link(
         user_id=user_id,
-        session_id=secrets.token_urlsafe(ID_BYTES),
+        session_id=secrets.token_urlsafe(SESSION_ID_BYTES),
         generation=0,
         jti=secrets.token_urlsafe(ID_BYTES),
         parent_hash="",
@@ -125,8 +129,11 @@ def first_link(*, user_id: UUID) -> Link:
 
 
 def idempotency_key_hash(key: str) -> str:
-    """What Redis keeps of a client's Idempotency-Key, 22 characters."""
-    return base64url(_sha256(f"rt-key-v1|{key}")[:ID_BYTES])
+    """What Redis keeps of a client's Idempotency-Key, 11 characters.
+
+    Short is enough: whoever presents a spent token with another key has ended the session.
+    """
+    return base64url(_sha256(f"rt-key-v1|{key}")[:KEY_HASH_BYTES])
 
 
 def _successor(link: Link, key: SigningKey) -> Link:
@@ -148,7 +155,7 @@ def _link(claims: Claims) -> Link:
         raise TokenRejected("gen is out of range")
     return Link(
         user_id=subject(claims),
-        session_id=_matching(claims, "sid", _ID),
+        session_id=_matching(claims, "sid", _SESSION_ID),
         generation=generation,
         jti=_matching(claims, "jti", _ID),
         parent_hash=_matching(claims, "pth", _PARENT),

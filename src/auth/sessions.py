@@ -178,12 +178,15 @@ class Sessions:
         if scope is LogoutScope.LOCAL:
             await self.end(user_id=user_id, session_id=session_id, cause="logout")
             return
-        ended = await self._store.end_all(
-            user_id=user_id,
-            only_if_alive=session_id,
-            keep=session_id if scope is LogoutScope.OTHERS else "",
-        )
-        await self._revoke(ended, user_id=user_id, cause=f"logout-{scope}")
+        keep = session_id if scope is LogoutScope.OTHERS else ""
+        # Told first and ended then: if an answer is lost in between, the retry finds all of them
+        # once more. The other way round it would find nothing left to tell.
+        live = await self._store.live_ids(user_id=user_id, at=self._clock())
+        told = live - {keep} if session_id in live else set()
+        await self._feed.publish([*told])
+        ended = await self._store.end_all(user_id=user_id, only_if_alive=session_id, keep=keep)
+        await self._feed.publish([each for each in ended if each not in told])
+        note_ended(ended, user_id=user_id, cause=f"logout-{scope}")
 
     async def end_all(self, *, user_id: UUID, cause: str) -> None:
         """End every session of a user and refuse all tokens issued until now."""

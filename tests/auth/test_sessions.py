@@ -91,7 +91,7 @@ async def test_a_person_ends_one_of_their_sessions(client: Client) -> None:
 async def test_somebody_else_s_session_answers_exactly_as_a_missing_one(client: Client) -> None:
     ada, grace = await sign_up(client), await sign_up(client)
     theirs = await end(client, ada, claims_of(grace.access_token)["sid"])
-    missing = await end(client, ada, "A" * 22)
+    missing = await end(client, ada, "A" * 16)
     documents = []
     for response in (theirs, missing):
         assert problem(response) == "session-not-found"
@@ -100,7 +100,7 @@ async def test_somebody_else_s_session_answers_exactly_as_a_missing_one(client: 
     assert (await refresh(client, grace.refresh_token)).status_code == 200
 
 
-@pytest.mark.parametrize("session_id", ["x", "%00", "-1", "1" * 20, "A" * 23, "é" * 22, "..%2f"])
+@pytest.mark.parametrize("session_id", ["x", "%00", "-1", "1" * 20, "A" * 17, "é" * 16, "..%2f"])
 async def test_a_malformed_id_is_4xx(client: Client, session_id: str) -> None:
     response = await end(client, await sign_up(client), session_id)
     assert response.status_code in {404, 422}

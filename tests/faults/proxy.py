@@ -24,12 +24,13 @@ class CuttingProxy:
         self.port = 0
         self.cuts = 0
         self._redis_port = redis_port
-        self._armed: tuple[Moment, int] | None = None
+        self._armed: Moment | None = None
+        self._spared = self._times = 0
         self._connections: set[asyncio.Task[None]] = set()
 
-    def cut_next(self, moment: Moment, *, times: int) -> None:
-        """The next `times` scripts lose their connection at this moment."""
-        self._armed = (moment, times)
+    def cut_next(self, moment: Moment, *, times: int, after: int = 0) -> None:
+        """When `after` scripts have run, the next `times` lose their connection at this moment."""
+        self._armed, self._times, self._spared = moment, times, after
 
     def disarm(self) -> None:
         self._armed = None
@@ -88,9 +89,14 @@ class CuttingProxy:
     def _moment_for(self, data: bytes) -> Moment | None:
         if self._armed is None or COMMAND not in data:
             return None
-        moment, times = self._armed
-        self._armed = (moment, times - 1) if times > 1 else None
+        if self._spared:
+            self._spared -= 1
+            return None
         self.cuts += 1
+        self._times -= 1
+        moment = self._armed
+        if not self._times:
+            self.disarm()
         return moment
 
 

@@ -1,12 +1,14 @@
 """Connections to Redis that are cut at the worst moments: no session ends, none forks."""
 
+import functools
+
 import httpx
 import pytest
 
-from tests.factories import sign_up
+from tests.factories import log_in, sign_up
 from tests.faults.ledger import Ledger, expect_all_go_on, workers_on
 from tests.faults.proxy import CuttingProxy, Moment
-from tests.processes.workers import report, statuses
+from tests.processes.workers import report, statuses, until
 from tests.servers import tcp_redis
 
 pytestmark = pytest.mark.faults
@@ -43,3 +45,27 @@ async def test_a_cut_connection_costs_at_most_a_503(database_url: str, moment: M
     assert cuts == REFRESHES // 2 * (ONE_CUT + CUT_AGAIN)
     assert statuses(answers[ONE_CUT]) == {200: REFRESHES // 2}
     assert statuses(answers[CUT_AGAIN]) == {503: REFRESHES // 2}
+
+
+@pytest.mark.parametrize("moment", Moment)
+async def test_a_global_log_out_that_was_cut_reaches_every_access_token_when_repeated(
+    database_url: str,
+    moment: Moment,
+) -> None:
+    with tcp_redis() as redis_server:
+        async with (
+            CuttingProxy(redis_server.port).listening() as proxy,
+            workers_on(database_url, f"redis://127.0.0.1:{proxy.port}", count=1) as workers,
+        ):
+            client = workers.next
+            for scripts_before in (0, 1):
+                laptop = await sign_up(client)
+                phone = await log_in(client, laptop)
+                log_out = {"json": {"scope": "global"}, "headers": laptop.authorization}
+                proxy.cut_next(moment, times=CUT_AGAIN, after=scripts_before)
+                assert (await client.post("/auth/logout", **log_out)).status_code == 503
+                assert (await client.post("/auth/logout", **log_out)).status_code == 204
+                for each in (laptop, phone):
+                    me = functools.partial(client.get, "/auth/me", headers=each.authorization)
+                    await until(me, 401, within=1.0)
+            assert proxy.cuts == 2 * CUT_AGAIN

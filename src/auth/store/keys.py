@@ -7,7 +7,7 @@ from uuid import UUID
 
 
 def session(user_id: UUID, session_id: str) -> str:
-    """A session: hash `n c p r x e a k d ip` (see docs/redis.md). Expires at `x`."""
+    """A session: hash `n c r a k d ip` (see docs/redis.md). Expires with its entry in the index."""
     return f"auth:{{{user_id}}}:s:{session_id}"
 
 

@@ -16,7 +16,7 @@ from src.core.redis import load_script, reach
 SCRIPTS = "src.auth.store.lua"
 MAX_DEVICE_BYTES = 64
 
-_LISTED_FIELDS = ["a", "r", "x", "d", "ip"]
+_LISTED_FIELDS = ["a", "r", "d", "ip"]
 
 
 class Verdict(StrEnum):
@@ -134,6 +134,7 @@ class SessionStore:
                     link.parent_hash,
                     presented.successor.jti_hash,
                     _milliseconds(lifetimes.idle),
+                    _milliseconds(lifetimes.absolute),
                     _milliseconds(lifetimes.grace),
                     _milliseconds(lifetimes.recovery),
                     key_hash,
@@ -172,15 +173,13 @@ class SessionStore:
 
     async def live(self, *, user_id: UUID) -> list[LiveSession]:
         """A user's sessions, the most recently used first; two round trips."""
-        index: list[str] = list(
-            map(
-                str, await reach(self._redis.zrange(keys.session_index(user_id), 0, -1, desc=True))
-            ),
+        index: list[tuple[str, float]] = await reach(
+            self._redis.zrange(keys.session_index(user_id), 0, -1, desc=True, withscores=True),
         )
-        rows = await reach(self._details(user_id, index)) if index else []
+        rows = await reach(self._details(user_id, [each for each, _ in index])) if index else []
         return [
-            LiveSession(session_id, int(a), int(r), int(x), device, address)
-            for session_id, (a, r, x, device, address) in zip(index, rows, strict=True)
+            LiveSession(session_id, int(a), int(r), int(expires), device, address)
+            for (session_id, expires), (a, r, device, address) in zip(index, rows, strict=True)
             if a is not None
         ]
 

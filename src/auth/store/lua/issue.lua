@@ -14,14 +14,12 @@ local function now_ms()
 end
 
 local now = now_ms()
-local absolute_end = now + ARGV[4]
-local expires = math.min(now + ARGV[3], absolute_end)
+local expires = now + math.min(tonumber(ARGV[3]), tonumber(ARGV[4]))
 local function ms(number) return string.format('%.0f', number) end
 
 -- First, because a Redis that is out of memory refuses only the first write of a script.
-redis.call('HSET', KEYS[2], 'n', 0, 'c', ARGV[2], 'p', '', 'k', '',
-  'r', ms(now), 'x', ms(expires), 'e', ms(absolute_end), 'a', ms(now),
-  'd', ARGV[6], 'ip', ARGV[7])
+redis.call('HSET', KEYS[2], 'n', 0, 'c', ARGV[2], 'k', '',
+  'r', ms(now), 'a', ms(now), 'd', ARGV[6], 'ip', ARGV[7])
 redis.call('PEXPIREAT', KEYS[2], ms(expires))
 
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ms(now))

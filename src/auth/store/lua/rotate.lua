@@ -5,8 +5,8 @@
 -- ARGV[1]  session id                     ARGV[2]  generation presented
 -- ARGV[3]  h(jti) presented               ARGV[4]  h(jti) of its parent, '' at generation 0
 -- ARGV[5]  h(jti) of its only successor   ARGV[6]  idle lifetime, ms
--- ARGV[7]  grace, ms; 0 is strict         ARGV[8]  recovery by idempotency key, ms
--- ARGV[9]  h(idempotency key) or ''
+-- ARGV[7]  absolute lifetime, ms           ARGV[8]  grace, ms; 0 is strict
+-- ARGV[9]  recovery by idempotency key, ms ARGV[10] h(idempotency key) or ''
 --
 -- Returns {verdict} or, for ROTATED and REPLAY, {verdict, rotated at, expires at}, ms.
 
@@ -25,12 +25,14 @@ end
 
 local now = now_ms()
 local generation, hash, parent, successor = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local s = redis.call('HMGET', KEYS[2], 'n', 'c', 'p', 'r', 'x', 'e', 'k')
-local n, current, previous = tonumber(s[1]), s[2], s[3]
+local s = redis.call('HMGET', KEYS[2], 'n', 'c', 'r', 'a', 'k')
+local n, current, rotated_at, key = tonumber(s[1]), s[2], s[3], s[5]
+local expires_at = redis.call('ZSCORE', KEYS[1], ARGV[1])
 
 -- 1. Membership in the index is liveness.
-if not n or not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return kill('ENDED') end
-if now >= tonumber(s[5]) then return kill('EXPIRED') end
+if not n or not expires_at then return kill('ENDED') end
+local absolute_end = s[4] + ARGV[7]
+if now >= math.min(tonumber(expires_at), absolute_end) then return kill('EXPIRED') end
 
 -- 3. The write was lost (a failover), yet we signed this token: adopt it, then rotate it by rule 2.
 if generation == n + 1 and parent == current then
@@ -39,9 +41,8 @@ end
 
 -- 2. The current token.
 if generation == n and hash == current then
-  local expires = math.min(now + ARGV[6], tonumber(s[6]))
-  redis.call('HSET', KEYS[2], 'n', ms(n + 1), 'p', hash, 'c', successor,
-    'r', ms(now), 'x', ms(expires), 'k', ARGV[9])
+  local expires = math.min(now + ARGV[6], absolute_end)
+  redis.call('HSET', KEYS[2], 'n', ms(n + 1), 'c', successor, 'r', ms(now), 'k', ARGV[10])
   redis.call('PEXPIREAT', KEYS[2], ms(expires))
   redis.call('ZADD', KEYS[1], ms(expires), ARGV[1])
   local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
@@ -49,13 +50,13 @@ if generation == n and hash == current then
   return {'ROTATED', ms(now), ms(expires)}
 end
 
--- 4. The token before it, soon enough or with the key of its own rotation. No write: the window
--- never slides.
-if generation == n - 1 and hash == previous and successor == current then
-  local elapsed = math.max(0, now - tonumber(s[4]))
-  local same_key = ARGV[9] ~= '' and ARGV[9] == s[7]
-  if elapsed < tonumber(ARGV[7]) or (same_key and elapsed < tonumber(ARGV[8])) then
-    return {'REPLAY', s[4], s[5]}
+-- 4. The token before it, soon enough or with the key of its own rotation. Only one token has this
+-- successor. No write: the window never slides.
+if generation == n - 1 and successor == current then
+  local elapsed = math.max(0, now - tonumber(rotated_at))
+  local same_key = ARGV[10] ~= '' and ARGV[10] == key
+  if elapsed < tonumber(ARGV[8]) or (same_key and elapsed < tonumber(ARGV[9])) then
+    return {'REPLAY', rotated_at, ms(tonumber(expires_at))}
   end
   return kill('REUSE')
 end
