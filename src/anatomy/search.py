@@ -11,6 +11,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from rapidfuzz import process
@@ -121,7 +122,16 @@ class Names:
     def find(self, phrase: str) -> list[Match]:
         """Subjects that a phrase may name, best first, equally good ones as in the catalogue."""
         said = words(phrase)[:MOST_WORDS]
-        return self._best([*self.misspelt(said), *self._partly(said)]) if said else []
+        if not said:
+            return []
+        whole = self.misspelt(said)
+        if all(map(self._is_begun, said)):  # then nothing is misspelt
+            whole = [match for match in whole if match.score == EXACT]
+        return self._best([*whole, *self._partly(said)])
+
+    def _is_begun(self, word: str) -> bool:
+        """Whether some known word begins so."""
+        return any(self._beginning_with(word))
 
     def _partly(self, said: Words) -> Iterator[Match]:
         """Names with most of the words that are said, even if these are begun only or misspelt."""
@@ -148,11 +158,8 @@ class Names:
 
     def _words_like(self, word: str) -> Iterator[tuple[str, float]]:
         """Known words that begin with it and, when it is unknown, those a few letters off."""
-        for place in range(bisect_left(self._vocabulary, word), len(self._vocabulary)):
-            known = self._vocabulary[place]
-            if not known.startswith(word):
-                break
-            yield known, len(word) / len(known)
+        for known in self._beginning_with(word):
+            yield known, (1 + len(word) / len(known)) / 2
         if word not in self._by_word:
             near = process.extract(
                 word,
@@ -163,6 +170,10 @@ class Names:
             )
             for known, typos, _ in near:
                 yield known, 1 - typos / len(word)
+
+    def _beginning_with(self, word: str) -> Iterator[str]:
+        first = bisect_left(self._vocabulary, word)
+        return takewhile(lambda known: known.startswith(word), self._vocabulary[first:])
 
     def _best(self, matches: Iterable[Match]) -> list[Match]:
         """One match, the best, of each subject."""
