@@ -3,7 +3,7 @@
 import pytest
 
 from src.anatomy.catalogue import CATALOGUE
-from src.anatomy.search import NAMES, Names, names_of, words
+from src.anatomy.search import NAMES, Names, Subject, names_of, words
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,8 @@ def test_words_have_one_spelling(text: str, folded: tuple[str, ...]) -> None:
 
 
 def test_every_name_leads_to_its_subject_first() -> None:
-    for subject in (*CATALOGUE.systems, *CATALOGUE.parts):
+    subjects: tuple[Subject, ...] = (*CATALOGUE.systems, *CATALOGUE.parts)
+    for subject in subjects:
         for name in names_of(subject):
             for written in (name, name.upper()):
                 assert NAMES.named(words(written)) is subject, written
