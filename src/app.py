@@ -36,11 +36,12 @@ from src.auth.store.revocations import RevocationStream
 from src.auth.store.sessions import Lifetimes, SessionStore
 from src.chat.responder import Responder
 from src.chat.router import router as chat_router
+from src.chat.speech import Speeches
 from src.core.addresses import TrustedProxies
 from src.core.clock import Clock, utc_now
 from src.core.db import SessionMaker, build_engine, build_sessionmaker
 from src.core.errors import Problem
-from src.core.identity import Authenticate
+from src.core.identity import Authenticate, StillSignedIn
 from src.core.logging import configure_logging
 from src.core.middleware import BehindProxies, Cors, RequestContext, RequestLimits
 from src.core.problem_json import (
@@ -51,6 +52,7 @@ from src.core.problem_json import (
 )
 from src.core.redis import build_follower, build_redis
 from src.core.settings import Settings
+from src.core.stopping import on_stop_signal
 from src.health.router import router as health_router
 from src.pages.router import build_pages_router
 
@@ -78,7 +80,9 @@ class State(TypedDict):
     revocations: Revocations
     feed: RevocationFeed
     authenticate: Authenticate
+    still_signed_in: StillSignedIn
     responder: Responder
+    speeches: Speeches
 
 
 class Latchkey(FastAPI):
@@ -160,7 +164,10 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with running_parts(settings, clock) as state:
-            yield state
+            speeches = state["speeches"]
+            async with speeches.kept():
+                with on_stop_signal(speeches.stop):
+                    yield state
 
     return lifespan
 
@@ -215,6 +222,7 @@ def _build_state(
         audience=settings.JWT_AUDIENCE,
         clock=clock,
     )
+    authentication = TokenAuthentication(access_tokens, revocations, ActiveUsers(sessionmaker))
     return State(
         settings=settings,
         clock=clock,
@@ -235,8 +243,10 @@ def _build_state(
         ),
         revocations=revocations,
         feed=feed,
-        authenticate=TokenAuthentication(access_tokens, revocations, ActiveUsers(sessionmaker)),
+        authenticate=authentication,
+        still_signed_in=authentication.still_accepts,
         responder=LocalResponder(),
+        speeches=Speeches(),
     )
 
 

@@ -160,3 +160,13 @@ class TokenAuthentication:
             issued_at=claims.issued_at,
             expires_at=claims.expires_at,
         )
+
+    async def still_accepts(self, identity: Identity) -> bool:
+        """The `StillSignedIn` port. Raises: `ServiceUnavailable`."""
+        if self._revocations.refuses(identity):
+            return False
+        try:
+            await self._active_users.require(identity.user_id)
+        except InvalidToken:
+            return False
+        return True

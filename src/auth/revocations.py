@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from src.auth.access_tokens import AccessClaims
 from src.auth.store.revocations import Revocation, RevocationStream
 from src.core.clock import Clock
+from src.core.identity import Identity
 from src.core.logging import log_event
 
 # What comes is there at once; this is only how long a worker that stops has to wait, for the client
@@ -35,7 +36,7 @@ class Revocations:
         self._users: dict[UUID, float] = {}  # id → tokens issued before this are refused
         self.version = 0
 
-    def refuses(self, claims: AccessClaims) -> bool:
+    def refuses(self, claims: AccessClaims | Identity) -> bool:
         if claims.session_id in self._sessions:
             return True
         not_before = self._users.get(claims.user_id)

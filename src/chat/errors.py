@@ -23,3 +23,12 @@ class AssistantUnavailable(Problem):
     status = 503
     detail = "The assistant does not answer at the moment. Your message is kept: try again shortly."
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
+
+
+class IdempotencyKeyReused(Problem):
+    """Source: draft-ietf-httpapi-idempotency-key-header, on error responses."""
+
+    slug = "idempotency-key-reused"
+    title = "Idempotency key reused"
+    status = 422
+    detail = "This Idempotency-Key was used for another request. Take a new one for each."

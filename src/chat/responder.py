@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 from uuid import UUID
 
 Role = Literal["user", "assistant"]
+
+MAX_CHARACTERS: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import ScalarSelect, delete, tuple_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from src.chat.models import ChatMessage, ChatSession
+from src.chat.models import ChatMessage, ChatRequest, ChatSession
 
 
 async def add_session(db: AsyncSession, *, user_id: UUID, title: str) -> ChatSession:
@@ -19,52 +19,115 @@ async def add_session(db: AsyncSession, *, user_id: UUID, title: str) -> ChatSes
     return session
 
 
+async def session_of(db: AsyncSession, session_id: UUID, *, user_id: UUID) -> ChatSession | None:
+    """A person's session; None when they have no such session."""
+    statement = select(ChatSession).where(
+        ChatSession.id == session_id,
+        ChatSession.user_id == user_id,
+    )
+    return (await db.exec(statement)).one_or_none()
+
+
+async def sessions_before(
+    db: AsyncSession,
+    *,
+    user_id: UUID,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[ChatSession]:
+    """A person's sessions, latest activity first, from the one after (`updated_at`, `id`) on."""
+    place = tuple_(col(ChatSession.updated_at), col(ChatSession.id))
+    statement = (
+        select(ChatSession)
+        .where(ChatSession.user_id == user_id)
+        .order_by(col(ChatSession.updated_at).desc(), col(ChatSession.id).desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(place < before)
+    return (await db.exec(statement)).all()
+
+
 async def touch_session(
     db: AsyncSession,
     session_id: UUID,
     *,
     user_id: UUID,
     at: datetime,
-) -> bool:
-    """Note activity in a person's session; False when they have no such session.
+) -> ChatSession | None:
+    """Note activity in a person's session; None when they have no such session.
 
-    Nobody else can delete the session between this and the commit.
+    Until the commit nobody else touches or deletes the session: its messages are added in turn.
     """
     statement = (
         update(ChatSession)
         .where(col(ChatSession.id) == session_id, col(ChatSession.user_id) == user_id)
         .values(updated_at=at)
+        .returning(ChatSession)
+    )
+    return (await db.exec(statement)).scalar_one_or_none()
+
+
+async def rename_session(
+    db: AsyncSession,
+    session_id: UUID,
+    *,
+    user_id: UUID,
+    title: str,
+) -> ChatSession | None:
+    """None when they have no such session."""
+    statement = (
+        update(ChatSession)
+        .where(col(ChatSession.id) == session_id, col(ChatSession.user_id) == user_id)
+        .values(title=title)
+        .returning(ChatSession)
+    )
+    return (await db.exec(statement)).scalar_one_or_none()
+
+
+async def delete_session(db: AsyncSession, session_id: UUID, *, user_id: UUID) -> bool:
+    """With its messages; False when they have no such session."""
+    statement = (
+        delete(ChatSession)
+        .where(col(ChatSession.id) == session_id, col(ChatSession.user_id) == user_id)
         .returning(col(ChatSession.id))
     )
     return (await db.exec(statement)).one_or_none() is not None
 
 
-async def add_message(
-    db: AsyncSession,
-    *,
-    session_id: UUID,
-    role: str,
-    content: str,
-) -> ChatMessage:
+async def add_message(db: AsyncSession, session: ChatSession, message: ChatMessage) -> ChatMessage:
     """Add a message to a session that the caller has just added or touched."""
-    message = ChatMessage(session_id=session_id, role=role, content=content)
+    session.message_count += 1
+    session.updated_at = message.created_at
     db.add(message)
     await db.flush()
     return message
 
 
-async def latest_messages(
+async def message_of(db: AsyncSession, message_id: UUID, *, user_id: UUID) -> ChatMessage | None:
+    """A message of one of a person's sessions."""
+    statement = (
+        select(ChatMessage)
+        .join(ChatSession)
+        .where(ChatMessage.id == message_id, ChatSession.user_id == user_id)
+    )
+    return (await db.exec(statement)).one_or_none()
+
+
+async def messages_before(
     db: AsyncSession,
-    session_id: UUID,
+    message: ChatMessage,
     *,
     user_id: UUID,
     limit: int,
 ) -> Sequence[ChatMessage]:
-    """The last messages of a person's session, oldest first."""
+    """The last messages of a person's session before this one, oldest first."""
     statement = (
         select(ChatMessage)
-        .join(ChatSession)
-        .where(ChatSession.id == session_id, ChatSession.user_id == user_id)
+        .where(
+            col(ChatMessage.session_id) == _own_session(message.session_id, user_id),
+            ChatMessage.id < message.id,
+        )
         .order_by(col(ChatMessage.id).desc())
         .limit(limit)
     )
@@ -78,18 +141,41 @@ async def messages_after(
     user_id: UUID,
     after: UUID | None,
     limit: int,
-) -> Sequence[ChatMessage] | None:
-    """Messages of a person's session, oldest first; None when they have no such session."""
-    belongs = col(ChatMessage.session_id) == col(ChatSession.id)
-    if after is not None:
-        belongs &= col(ChatMessage.id) > after
-    # The outer join tells an empty page (one row without a message) from no session (no row).
+) -> Sequence[ChatMessage]:
+    """Messages of a person's session, oldest first; none when they have no such session."""
     statement = (
-        select(ChatSession.id, ChatMessage)
-        .join(ChatMessage, belongs, isouter=True)
-        .where(ChatSession.id == session_id, ChatSession.user_id == user_id)
+        select(ChatMessage)
+        .where(col(ChatMessage.session_id) == _own_session(session_id, user_id))
         .order_by(col(ChatMessage.id))
         .limit(limit)
     )
-    rows = (await db.exec(statement)).all()
-    return [message for _, message in rows if message is not None] if rows else None
+    if after is not None:
+        statement = statement.where(ChatMessage.id > after)
+    return (await db.exec(statement)).all()
+
+
+async def request_of(db: AsyncSession, key_hash: str, *, user_id: UUID) -> ChatRequest | None:
+    """What a person's Idempotency-Key stands for."""
+    statement = select(ChatRequest).where(
+        ChatRequest.user_id == user_id,
+        ChatRequest.key_hash == key_hash,
+    )
+    return (await db.exec(statement)).one_or_none()
+
+
+async def add_request(db: AsyncSession, request: ChatRequest) -> None:
+    """Raises: `sqlalchemy.exc.IntegrityError` when the key stands for another one already."""
+    db.add(request)
+    await db.flush()
+
+
+def _own_session(session_id: UUID, user_id: UUID) -> ScalarSelect[UUID]:
+    """The session's id where it is the person's, else NULL, which equals nothing.
+
+    As a value and not as a join, so that the messages' index gives the order without a sort.
+    """
+    statement = select(ChatSession.id).where(
+        ChatSession.id == session_id,
+        ChatSession.user_id == user_id,
+    )
+    return statement.scalar_subquery()

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +28,7 @@ __all__ = [
     "get_db",
     "is_outage",
     "new_id",
+    "unit_of_work",
 ]
 
 SessionMaker = async_sessionmaker[AsyncSession]
@@ -141,13 +143,13 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, (PoolTimeoutError, OSError, TimeoutError))
 
 
-async def get_db(request: Request) -> AsyncIterator[AsyncSession]:
-    """One unit of work: committed before the response is sent, rolled back on any exception.
+@asynccontextmanager
+async def unit_of_work(sessions: SessionMaker) -> AsyncIterator[AsyncSession]:
+    """Committed when the block ends, rolled back on any exception.
 
     A connection is taken from the pool with the first statement only.
     Raises: `ServiceUnavailable` when the database is away.
     """
-    sessions: SessionMaker = request.state.sessionmaker
     async with sessions() as db:
         try:
             yield db
@@ -156,6 +158,12 @@ async def get_db(request: Request) -> AsyncIterator[AsyncSession]:
             if is_outage(error):
                 raise ServiceUnavailable(cause=f"database: {type(error).__name__}") from error
             raise
+
+
+async def get_db(request: Request) -> AsyncIterator[AsyncSession]:
+    """One unit of work for the request, committed before the response is sent."""
+    async with unit_of_work(request.state.sessionmaker) as db:
+        yield db
 
 
 # scope="function": by default FastAPI would commit after the response is gone.

@@ -1,6 +1,6 @@
 """Who is asking. Features depend on this port and know nothing of tokens.
 
-`app.py` plugs an implementation of `Authenticate` into the lifespan state.
+`app.py` plugs implementations of `Authenticate` and `StillSignedIn` into the lifespan state.
 """
 
 from collections.abc import Sequence
@@ -36,6 +36,16 @@ class Authenticate(Protocol):
     """
 
     async def __call__(self, access_token: str) -> Identity: ...
+
+
+class StillSignedIn(Protocol):
+    """Tells whether somebody who was authenticated a while ago is accepted still.
+
+    For answers that take longer than a moment: an access token that expires meanwhile is no reason.
+    Raises: `ServiceUnavailable` when that cannot be told.
+    """
+
+    async def __call__(self, identity: Identity) -> bool: ...
 
 
 def presented_bearer_token(request: Request) -> str | None:

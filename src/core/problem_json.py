@@ -93,7 +93,7 @@ def documents(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
             },
         )
         response["content"][MEDIA_TYPE]["examples"][problem.slug] = {
-            "value": _document(problem(), request_id="01981c2e-7a4b-7c3e-9d5f-0123456789ab"),
+            "value": document(problem(), request_id="01981c2e-7a4b-7c3e-9d5f-0123456789ab"),
         }
     return responses
 
@@ -101,15 +101,16 @@ def documents(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
 def render(problem: Problem, *, request_id: str) -> Response:
     """The response for a problem."""
     return Response(
-        json.dumps(_document(problem, request_id=request_id)).encode(),
+        json.dumps(document(problem, request_id=request_id)).encode(),
         status_code=problem.status,
         headers=problem.all_headers,
         media_type=MEDIA_TYPE,
     )
 
 
-def _document(problem: Problem, *, request_id: str) -> dict[str, Any]:
-    document: dict[str, Any] = {
+def document(problem: Problem, *, request_id: str) -> dict[str, Any]:
+    """The members of a problem as they are sent."""
+    members: dict[str, Any] = {
         "type": f"urn:problem:{problem.slug}",
         "title": problem.title,
         "status": problem.status,
@@ -119,20 +120,25 @@ def _document(problem: Problem, *, request_id: str) -> dict[str, Any]:
         "error": problem.detail,
     }
     if problem.errors:
-        document["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in problem.errors]
-    return document
+        members["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in problem.errors]
+    return members
 
 
 async def handle_problem(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, Problem)  # noqa: S101 - registered for this class alone
+    log_problem(exc)
+    return render(exc, request_id=request.state.request_id)
+
+
+def log_problem(problem: Problem) -> None:
+    ours = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     log_event(
         "problem",
-        level=logging.INFO if exc.status < HTTPStatus.INTERNAL_SERVER_ERROR else logging.WARNING,
-        problem=exc.slug,
-        status=exc.status,
-        cause=exc.cause,
+        level=logging.WARNING if ours else logging.INFO,
+        problem=problem.slug,
+        status=problem.status,
+        cause=problem.cause,
     )
-    return render(exc, request_id=request.state.request_id)
 
 
 async def handle_http_exception(request: Request, exc: Exception) -> Response:

@@ -9,7 +9,9 @@ import pytest
 
 from src.chat.responder import Turn
 from src.chat.router import router
+from src.chat.speech import Speeches
 from src.core.db import SessionMaker
+from src.core.identity import Identity
 from tests.features import ada, bob, client_of, sessionmaker
 
 __all__ = ["ada", "bob", "sessionmaker"]  # fixtures
@@ -35,6 +37,10 @@ class Echo:
         yield f"You said: {question}"
 
 
+async def everybody_is(identity: Identity) -> bool:  # noqa: ARG001
+    return True
+
+
 @pytest.fixture
 def responder() -> Echo:
     return Echo()
@@ -42,5 +48,11 @@ def responder() -> Echo:
 
 @pytest.fixture
 async def chat(sessionmaker: SessionMaker, responder: Echo) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(router, sessionmaker=sessionmaker, responder=responder) as client:
+    state = {
+        "sessionmaker": sessionmaker,
+        "responder": responder,
+        "speeches": Speeches(),
+        "still_signed_in": everybody_is,
+    }
+    async with client_of(router, **state) as client:
         yield client

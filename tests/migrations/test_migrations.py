@@ -23,7 +23,9 @@ from tests.conftest import REPOSITORY
 
 T = TypeVar("T")
 
-TABLES = {"users", "chat_sessions", "chat_messages", "anatomy_records", "auth_events"}
+TABLES = {
+    "users", "chat_sessions", "chat_messages", "chat_requests", "anatomy_records", "auth_events",
+}  # fmt: skip
 WIDENS_EMAIL = """
 import sqlalchemy as sa
 from alembic import op
@@ -120,11 +122,14 @@ def test_migrations_go_up_and_down_and_up_again(empty_database: str) -> None:
 def test_each_migration_can_be_taken_back_alone(empty_database: str) -> None:
     migrations = config(empty_database)
     command.upgrade(migrations, "head")
-    command.downgrade(migrations, "-1")
-    assert tables(empty_database) == TABLES - {"auth_events"}
-    command.downgrade(migrations, "-1")
-    assert tables(empty_database) == {"users"}
-    command.upgrade(migrations, "+2")
+    for left in (
+        TABLES - {"chat_requests"},
+        TABLES - {"chat_requests", "auth_events"},
+        {"users"},
+    ):
+        command.downgrade(migrations, "-1")
+        assert tables(empty_database) == left
+    command.upgrade(migrations, "+3")
     assert tables(empty_database) == TABLES
 
 
@@ -143,7 +148,11 @@ def test_a_migrated_database_has_the_constraints_of_the_models(empty_database: s
         "uq_users_username_key",
         "pk_chat_sessions",
         "fk_chat_sessions_user_id_users",
-        "ix_chat_sessions_user_id_updated_at",
+        "ix_chat_sessions_user_id_updated_at_id",
+        "pk_chat_requests",
+        "fk_chat_requests_user_id_users",
+        "fk_chat_requests_session_id_chat_sessions",
+        "ix_chat_requests_session_id",
         "pk_chat_messages",
         "fk_chat_messages_session_id_chat_sessions",
         "ix_chat_messages_session_id_id",
