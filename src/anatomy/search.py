@@ -24,6 +24,7 @@ Words = tuple[str, ...]
 
 MOST_WORDS: Final = 8  # of a phrase that count: no name is longer
 MOST_LETTERS: Final = 64  # of a word, or of a name without its gaps
+SHORTEST_PLURAL: Final = 4  # toes
 EXACT: Final = 100.0
 PARTLY: Final = 90.0  # at most, for a name of which words, or only their beginnings, are said
 
@@ -45,9 +46,9 @@ def words(text: str) -> Words:
 def _stem(word: str) -> str:
     if word.endswith("ies"):
         word = f"{word[:-3]}y"
-    elif word.endswith("ae"):
+    elif word.endswith("ae") or (word.endswith("s") and len(word) >= SHORTEST_PLURAL):
         word = word[:-1]
-    return _DIGRAPH.sub("e", word.removesuffix("s"))[:MOST_LETTERS]
+    return _DIGRAPH.sub("e", word)[:MOST_LETTERS]
 
 
 # They may belong to a name ("left ventricle") but need not: "my left kidney" is the kidney.

@@ -17,6 +17,7 @@ from src.anatomy.search import NAMES, Names, Subject, names_of, words
         ("toes", ("toe",)),
         ("ﬁbula, cœur", ("fibula", "cœur")),
         ("pénis-x_1", ("peni", "x", "1")),
+        ("s gas", ("s", "gas")),
         ("", ()),
         ("\x00 ?", ()),
     ],
