@@ -15,7 +15,7 @@ from itertools import takewhile
 from typing import Final
 
 from rapidfuzz import process
-from rapidfuzz.distance import OSA
+from rapidfuzz.distance import OSA, Prefix
 
 from src.anatomy.catalogue import CATALOGUE, Part, System
 
@@ -31,6 +31,7 @@ PARTLY: Final = 90.0  # at most, for a name of which words, or only their beginn
 _WORD: Final = re.compile(r"[^\W_]+")
 _APOSTROPHES: Final = str.maketrans("", "", "'’ʼ")
 _ACCENTS: Final = re.compile("[\u0300-\u036f]")
+_IRREGULAR: Final = {"calves": "calf", "feet": "foot", "teeth": "tooth"}
 _DIGRAPH: Final = re.compile(r"[ao]e(?=\w)")  # British and Latin: oesophagus, caecum
 
 
@@ -44,6 +45,8 @@ def words(text: str) -> Words:
 
 
 def _stem(word: str) -> str:
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
     if word.endswith("ies"):
         word = f"{word[:-3]}y"
     elif word.endswith("ae") or (word.endswith("s") and len(word) >= SHORTEST_PLURAL):
@@ -77,6 +80,12 @@ def names_of(subject: Subject) -> Iterator[str]:
 def typos_allowed(length: int) -> int:
     """In how many letters (wrong, missing, added or swapped) a word of this length may differ."""
     return sum(length >= enough for enough in (4, 6, 12))
+
+
+def _likeness(said: str, known: str, typos: int) -> float:
+    """From 0 to 1, which is the very word. A mistake counts less the later it comes."""
+    begun = Prefix.normalized_similarity(said, known) / 2
+    return 1 - (typos - begun) / len(said) if typos else 1.0
 
 
 class Names:
@@ -116,7 +125,7 @@ class Names:
             limit=None,
         )
         return self._best(
-            _scored(self._by_letters[found], EXACT * (1 - typos / max(len(letters), 1)))
+            _scored(self._by_letters[found], EXACT * _likeness(letters, found, typos))
             for found, typos, _ in near
         )
 
@@ -170,7 +179,7 @@ class Names:
                 limit=None,
             )
             for known, typos, _ in near:
-                yield known, 1 - typos / len(word)
+                yield known, _likeness(word, known, typos)
 
     def _beginning_with(self, word: str) -> Iterator[str]:
         first = bisect_left(self._vocabulary, word)

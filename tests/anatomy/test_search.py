@@ -14,7 +14,7 @@ from src.anatomy.search import NAMES, Names, Subject, names_of, words
         ("arteries", ("artery",)),
         ("vertebrae", ("vertebra",)),
         ("Oesophagus", ("esophagu",)),
-        ("toes", ("toe",)),
+        ("toes feet", ("toe", "foot")),
         ("ﬁbula, cœur", ("fibula", "cœur")),
         ("pénis-x_1", ("peni", "x", "1")),
         ("s gas", ("s", "gas")),
@@ -43,6 +43,7 @@ def test_every_name_leads_to_its_subject_first() -> None:
         ("diafragm", "diaphragm"),
         ("clavical", "clavicle"),
         ("kidnees", "kidney"),
+        ("tonsles", "palatine-tonsil"),  # as near to the tongue, but it begins otherwise
         ("thy roid", "thyroid-gland"),
         ("my left kidney", "kidney"),
         ("artery of the neck", "common-carotid-artery"),
