@@ -26,14 +26,13 @@ def test_words_have_one_spelling(text: str, folded: tuple[str, ...]) -> None:
     assert words(text) == folded
 
 
-def test_every_name_leads_to_its_subject_first() -> None:
+def test_every_name_leads_to_its_subject() -> None:
     subjects: tuple[Subject, ...] = (*CATALOGUE.systems, *CATALOGUE.parts)
     for subject in subjects:
+        best = NAMES.find(subject.name)[0]
+        assert (best.subject, best.score) == (subject, 100), subject.name
         for name in names_of(subject):
-            for written in (name, name.upper()):
-                assert NAMES.named(words(written)) is subject, written
-                found = NAMES.find(written)
-                assert (found[0].subject, found[0].score) == (subject, 100), written
+            assert NAMES.named(words(name.upper())) is subject, name
 
 
 @pytest.mark.parametrize(
