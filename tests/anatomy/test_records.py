@@ -1,157 +1,17 @@
-"""A person's own records, listed, read, changed and deleted through the public routes."""
+"""A person's own records, read, changed and deleted through the public routes."""
 
 import asyncio
-from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
 from src.anatomy.records import Records
-from src.core.cursors import encode_cursor
 from src.core.db import SessionMaker, new_id
 from src.core.errors import InvalidRequest
+from tests.anatomy.noting import Record, ask, listed, note
 from tests.factories import bearer, problem
 from tests.features import Somebody, pointers, without_request_id
-
-RECORD = {
-    "part": "femur",
-    "kind": "symptom",
-    "side": "left",
-    "severity": 7,
-    "started_on": "2026-01-30",
-    "ended_on": "2026-01-31",
-    "note": "throbs",
-}
-Record = dict[str, Any]
-
-
-async def note(anatomy: httpx.AsyncClient, person: Somebody, **members: Any) -> Record:
-    response = await anatomy.post(
-        "/anatomy/records",
-        json=RECORD | members,
-        headers=person.authorization,
-    )
-    assert response.status_code == 201, response.text
-    record: Record = response.json()
-    return record
-
-
-async def ask(
-    anatomy: httpx.AsyncClient,
-    person: Somebody,
-    method: str,
-    record_id: str,
-    body: Record | None = None,
-) -> httpx.Response:
-    return await anatomy.request(
-        method,
-        f"/anatomy/records/{record_id}",
-        json=body,
-        headers=person.authorization,
-    )
-
-
-async def listed(
-    anatomy: httpx.AsyncClient,
-    person: Somebody,
-    **parameters: Any,
-) -> dict[str, Any]:
-    response = await anatomy.get(
-        "/anatomy/records",
-        params=parameters,
-        headers=person.authorization,
-    )
-    assert response.status_code == 200, response.text
-    document: dict[str, Any] = response.json()
-    assert document.keys() == {"records", "next_cursor"}
-    return document
-
-
-async def test_records_are_listed_newest_first_page_by_page_while_more_are_noted(
-    anatomy: httpx.AsyncClient,
-    ada: Somebody,
-    bob: Somebody,
-) -> None:
-    written = [await note(anatomy, ada, note=str(number)) for number in range(5)]
-    await note(anatomy, bob)
-    pages = [await listed(anatomy, ada, limit=2)]
-    await note(anatomy, ada, note="meanwhile")
-    while cursor := pages[-1]["next_cursor"]:
-        pages.append(await listed(anatomy, ada, limit=2, cursor=cursor))
-    assert [len(page["records"]) for page in pages] == [2, 2, 1]
-    assert [record for page in pages for record in page["records"]] == written[::-1]
-
-
-async def test_a_full_last_page_is_the_last(anatomy: httpx.AsyncClient, ada: Somebody) -> None:
-    assert await listed(anatomy, ada) == {"records": [], "next_cursor": None}
-    written = await note(anatomy, ada)
-    assert await listed(anatomy, ada, limit=1) == {"records": [written], "next_cursor": None}
-
-
-async def test_another_persons_record_as_the_cursor_shows_only_ones_own(
-    anatomy: httpx.AsyncClient,
-    ada: Somebody,
-    bob: Somebody,
-) -> None:
-    await note(anatomy, bob)
-    own = await note(anatomy, ada)
-    of_bob = await note(anatomy, bob)
-    found = await listed(anatomy, ada, cursor=encode_cursor(UUID(of_bob["id"])))
-    assert found["records"] == [own]
-
-
-@pytest.mark.parametrize(
-    ("chosen", "count"),
-    [
-        ({"part": "femur"}, 2),
-        ({"kind": "injury"}, 1),
-        ({"side": "none"}, 1),
-        ({"part": "femur", "kind": "symptom", "side": "left"}, 1),
-        ({"part": "tail"}, 0),
-    ],
-)
-async def test_records_are_chosen_by_part_kind_and_side(
-    anatomy: httpx.AsyncClient,
-    ada: Somebody,
-    chosen: dict[str, str],
-    count: int,
-) -> None:
-    written = [
-        await note(anatomy, ada),
-        await note(anatomy, ada, kind="injury", severity=None),
-        await note(anatomy, ada, part="skull", side="none"),
-    ]
-    expected = [record for record in written[::-1] if chosen.items() <= record.items()]
-    assert len(expected) == count
-    assert (await listed(anatomy, ada, **chosen))["records"] == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("part", "Tail\x00"),
-        ("kind", "illness"),
-        ("side", "top"),
-        ("limit", "0"),
-        ("limit", "101"),
-        ("cursor", "x"),
-        ("cursor", ""),
-    ],
-)
-async def test_a_list_that_is_not_as_documented_is_refused(
-    anatomy: httpx.AsyncClient,
-    ada: Somebody,
-    name: str,
-    value: str,
-) -> None:
-    response = await anatomy.get(
-        "/anatomy/records",
-        params={name: value},
-        headers=ada.authorization,
-    )
-    assert problem(response) == "invalid-request"
-    assert pointers(response) == [f"/query/{name}"]
 
 
 async def test_a_record_is_read_as_it_was_answered(
