@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from src import openapi
+from src.anatomy.picture_router import router as picture_router
 from src.anatomy.router import router as anatomy_router
 from src.assistant.local import LocalResponder
 from src.auth.access_tokens import LEEWAY_SECONDS, AccessTokens
@@ -149,7 +150,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         admin.router,
     ):
         app.include_router(router, dependencies=[RECORDED])
-    routers = [chat_router, anatomy_router, health_router]
+    routers = [chat_router, anatomy_router, picture_router, health_router]
     if not settings.is_production:
         routers.append(build_pages_router())
     for router in routers:
