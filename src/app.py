@@ -14,9 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from src import openapi
+from src.anatomy.noted import NotedRecords
 from src.anatomy.picture_router import router as picture_router
 from src.anatomy.router import router as anatomy_router
-from src.assistant.local import LocalResponder
+from src.assistant.plug import responding
 from src.auth.access_tokens import LEEWAY_SECONDS, AccessTokens
 from src.auth.access_tokens import TOKEN_TYPE as ACCESS_TYPE
 from src.auth.audit import Audit
@@ -180,18 +181,21 @@ async def running_parts(settings: Settings, clock: Clock = utc_now) -> AsyncIter
     redis = build_redis(settings.REDIS_URL or "")
     follower = build_follower(settings.REDIS_URL or "", wait=WAIT)
     hasher = PasswordHasher(rounds=settings.BCRYPT_ROUNDS)
+    sessionmaker = build_sessionmaker(engine)
     try:
         await hasher.warm_up()
-        state = _build_state(
-            settings,
-            clock,
-            build_sessionmaker(engine),
-            redis,
-            follower,
-            hasher,
-        )
-        async with state["feed"].following():
-            yield state
+        async with responding(settings, NotedRecords(sessionmaker)) as responder:
+            state = _build_state(
+                settings,
+                clock,
+                sessionmaker,
+                redis,
+                follower,
+                hasher,
+                responder=responder,
+            )
+            async with state["feed"].following():
+                yield state
     finally:
         hasher.close()
         await follower.aclose()
@@ -206,6 +210,8 @@ def _build_state(
     redis: Redis,
     follower: Redis,
     hasher: PasswordHasher,
+    *,
+    responder: Responder,
 ) -> State:
     window = settings.access_ttl + timedelta(seconds=LEEWAY_SECONDS)
     revocations = Revocations(window=window, clock=clock)
@@ -246,7 +252,7 @@ def _build_state(
         feed=feed,
         authenticate=authentication,
         still_signed_in=authentication.still_accepts,
-        responder=LocalResponder(),
+        responder=responder,
         speeches=Speeches(),
     )
 

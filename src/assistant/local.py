@@ -1,172 +1,102 @@
-"""A responder that needs no network: it explains the parts and systems of the catalogue.
+"""A responder that needs no network: it answers from the catalogue and the person's own records.
 
 It never diagnoses, and where a question sounds like an emergency it says first whom to call.
 """
 
 import re
-import unicodedata
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
-from src.anatomy.catalogue import CATALOGUE, Part, System
+from src.anatomy.catalogue import CATALOGUE, Part
+from src.assistant.answers import answer, region_list
+from src.assistant.emergencies import CRISIS, warning_for
+from src.assistant.intents import Intent
+from src.assistant.records import RecordsOf, sentences
+from src.assistant.understanding import Question, understood
 from src.chat.responder import Turn
 
-Words = tuple[str, ...]
-
-MOST_EXPLAINED: Final = 3
-EMERGENCY: Final = (
-    "If somebody needs help right now, call your local emergency number first. "
-    "I only explain anatomy: I cannot help in an emergency."
-)
+MOST_CHARACTERS: Final = 8_000
+MOST_RECORDS: Final = 3
+MOST_RECORDS_ASKED_FOR: Final = 10
 NO_DIAGNOSIS: Final = (
     "I cannot tell what is behind a complaint, nor how to treat it: please ask a doctor about that."
 )
 ABILITIES: Final = (
     "I can explain parts of the body and body systems, by their English, Latin or everyday name. "
-    "Ask me, for example: What does the spleen do? Where is the clavicle? "
-    "What is the endocrine system?"
+    "Ask me, for example: What does the spleen do? Where is the kneecap? "
+    "What is next to the liver? What is the endocrine system?"
 )
+NO_RECORDS: Final = "You have no records on that yet."
+WELCOME: Final = "You are welcome. Ask me whenever you want to know more about the body."
 
-_WORD: Final = re.compile(r"[^\W_]+")
-_APOSTROPHES: Final = str.maketrans("", "", "'’ʼ")
-
-
-def _words(text: str) -> Words:
-    """Words in one spelling: without upper case, apostrophes and the English plural."""
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES)
-    return tuple(map(_singular, _WORD.findall(folded)))
-
-
-def _singular(word: str) -> str:
-    return f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s")
-
-
-def _phrases(*texts: str) -> tuple[frozenset[str], ...]:
-    return tuple(frozenset(_words(text)) for text in texts)
-
-
-# Each applies when all of its words occur: better one warning too many.
-_EMERGENCIES: Final = _phrases(
-    "emergency",
-    "heart attack",
-    "chest pain",
-    "chest hurts",
-    "cannot breathe",
-    "can't breathe",
-    "not breathing",
-    "isn't breathing",
-    "trouble breathing",
-    "choking",
-    "unconscious",
-    "passed out",
-    "stroke",
-    "face drooping",
-    "seizure",
-    "overdose",
-    "poisoned",
-    "anaphylaxis",
-    "bleeding stop",
-    "bleeding heavily",
-    "severe bleeding",
-    "suicide",
-    "suicidal",
-    "kill myself",
-    "want die",
-)
-_COMPLAINTS: Final = _phrases(
-    "pain",
-    "painful",
-    "hurt",
-    "ache",
-    "aching",
-    "sore",
-    "swollen",
-    "lump",
-    "bleeding",
-    "broken",
-    "cancer",
-    "sick",
-    "symptom",
-    "diagnose",
-    "diagnosis",
-    "disease",
-    "treatment",
-    "cure",
-    "medicine",
-    "wrong with",
-    "do I have",
-)
+_THANKS: Final = re.compile(r"\b(thanks|thank you|thx|cheers|ta)\b")
+_GREETING: Final = re.compile(r"^(hello|hi|hey|good (morning|day|afternoon|evening))\b")
+_SENTENCE: Final = re.compile(r".+?(?:[.!?:](?=\s)\s+|$)", re.DOTALL)
 
 
 class LocalResponder:
-    """The `Responder` that answers from the catalogue alone."""
+    """The `Responder` that answers from the catalogue alone, a sentence at a time."""
+
+    def __init__(self, records_of: RecordsOf) -> None:
+        self._records_of = records_of
 
     async def __call__(
         self,
         *,
-        user_id: UUID,  # noqa: ARG002
+        user_id: UUID,
         question: str,
-        history: Sequence[Turn],  # noqa: ARG002
+        history: Sequence[Turn],
     ) -> AsyncIterator[str]:
-        words = _words(question)
-        subjects = _subjects(words)[:MOST_EXPLAINED]
-        emergency, complaint = _mentions(words, _EMERGENCIES), _mentions(words, _COMPLAINTS)
-        paragraphs = [EMERGENCY] if emergency else []
-        paragraphs += [_explanation(subject) for subject in subjects]
-        if emergency or complaint:
-            paragraphs.append(NO_DIAGNOSIS)
-        if not (emergency or subjects):
-            paragraphs.append(ABILITIES)
-        yield "\n\n".join(paragraphs)
+        """Raises: `AssistantUnavailable` when the records cannot be read."""
+        meant = understood(question, history)
+        warning = warning_for(question)
+        paragraphs = [warning] if warning else []
+        if warning != CRISIS:  # nobody is told where an artery lies who may want to die
+            paragraphs += _explained(meant)
+            paragraphs += await self._noted(meant, user_id)
+            if meant.is_complaint:
+                paragraphs.append(NO_DIAGNOSIS)
+        if not paragraphs:
+            paragraphs.append(_small_talk(meant.said))
+        for sentence in _sentences_of("\n\n".join(paragraphs)[:MOST_CHARACTERS]):
+            yield sentence
+
+    async def _noted(self, meant: Question, user_id: UUID) -> list[str]:
+        """The person's own records on what they ask about, as one paragraph, if there are any."""
+        parts = {subject.slug for subject in meant.subjects if isinstance(subject, Part)}
+        asked_for = meant.intent is Intent.RECORDS
+        if not (parts or asked_for):
+            return []
+        if asked_for and meant.region:
+            parts |= {part.slug for part in CATALOGUE.parts if part.region == meant.region}
+        noted = await sentences(
+            self._records_of,
+            user_id,
+            parts=parts or None,
+            limit=MOST_RECORDS_ASKED_FOR if asked_for else MOST_RECORDS,
+        )
+        if asked_for and not noted:
+            return [NO_RECORDS]
+        return [" ".join(noted)] if noted else []
 
 
-def _mentions(words: Words, phrases: Iterable[frozenset[str]]) -> bool:
-    said = set(words)
-    return any(phrase <= said for phrase in phrases)
+def _explained(meant: Question) -> list[str]:
+    if meant.intent is Intent.RECORDS:
+        return []
+    if meant.region and (meant.intent is Intent.PARTS or not meant.subjects):
+        found = region_list(meant.region, meant.kind)
+        if found:
+            return found
+    return answer(meant)
 
 
-def _names(subject: Part | System) -> Iterable[str]:
-    yield subject.name
-    yield from subject.everyday_names
-    if isinstance(subject, Part):
-        yield subject.latin_name
-    else:
-        yield subject.slug
+def _small_talk(said: str) -> str:
+    if _THANKS.search(said):
+        return WELCOME
+    return f"Hello! {ABILITIES}" if _GREETING.search(said) else ABILITIES
 
 
-def _index() -> Mapping[Words, Part | System]:
-    subjects: tuple[Part | System, ...] = (*CATALOGUE.systems, *CATALOGUE.parts)
-    return {_words(name): subject for subject in subjects for name in _names(subject)}
-
-
-_SUBJECTS: Final = _index()
-_LONGEST: Final = max(map(len, _SUBJECTS))
-
-
-def _subjects(words: Words) -> list[Part | System]:
-    """What the words name, in order, once each; at every place the longest name wins."""
-    found: dict[str, Part | System] = {}
-    position = 0
-    while position < len(words):
-        length = _name_length_at(words, position)
-        if length:
-            subject = _SUBJECTS[words[position : position + length]]
-            found.setdefault(subject.slug, subject)
-        position += length or 1
-    return list(found.values())
-
-
-def _name_length_at(words: Words, position: int) -> int:
-    """How many words from this place on are a name; 0 when none is."""
-    lengths = range(_LONGEST, 0, -1)
-    return next((n for n in lengths if words[position : position + n] in _SUBJECTS), 0)
-
-
-def _explanation(subject: Part | System) -> str:
-    if isinstance(subject, System):
-        parts = ", ".join(p.name.lower() for p in CATALOGUE.parts if p.system == subject.slug)
-        return f"{subject.name}. {subject.summary} Parts that I know: {parts}."
-    latin = f" (Latin: {subject.latin_name})"
-    also = f", also called {' or '.join(subject.everyday_names)}" if subject.everyday_names else ""
-    return f"{subject.name}{latin}{also}. {subject.description}"
+def _sentences_of(text: str) -> Iterator[str]:
+    """The text again, in pieces."""
+    return (match[0] for match in _SENTENCE.finditer(text))

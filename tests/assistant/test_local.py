@@ -1,104 +1,83 @@
-"""The local responder: explains, never diagnoses, and knows an emergency when it hears one."""
-
-import re
-from uuid import uuid4
+"""The local responder: it answers what was asked, never diagnoses, and keeps the thread."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from src.anatomy.catalogue import CATALOGUE, Part, System
-from src.assistant.local import ABILITIES, EMERGENCY, NO_DIAGNOSIS, LocalResponder
-from src.chat.responder import Responder
+from src.anatomy.catalogue import CATALOGUE
+from src.anatomy.noted import Noted
+from src.anatomy.search import names_of
+from src.assistant.local import ABILITIES, NO_DIAGNOSIS, NO_RECORDS, WELCOME, LocalResponder
+from src.assistant.understanding import understood
+from src.chat.errors import AssistantUnavailable
+from tests.assistant.conversing import Notebook, converse, pieces, record
 
-ENTRIES: tuple[System | Part, ...] = (*CATALOGUE.systems, *CATALOGUE.parts)
-NAMES: list[tuple[str, System | Part]] = [
-    *((name, entry) for entry in ENTRIES for name in (entry.name, *entry.everyday_names)),
-    *((part.latin_name, part) for part in CATALOGUE.parts),
-]
-
-
-async def ask(question: str) -> str:
-    responder: Responder = LocalResponder()
-    pieces = responder(user_id=uuid4(), question=question, history=[])
-    return "".join([piece async for piece in pieces])
+PATELLA = CATALOGUE.parts_by_slug["patella"]
 
 
-def _title(reply: str) -> str:
-    """The name of what a reply explains first."""
-    return re.split(r" \(Latin|\. ", reply, maxsplit=1)[0]
-
-
-async def test_every_part_and_system_is_known_by_each_of_its_names() -> None:
-    for name, entry in NAMES:
-        for question in (f"What does the {name} do?", f"TELL ME ABOUT MY {name.upper()}!", name):
-            assert _title(await ask(question)) == entry.name
+def test_every_part_and_system_is_known_by_each_of_its_names() -> None:
+    for subject in (*CATALOGUE.systems, *CATALOGUE.parts):
+        for name in names_of(subject):
+            assert understood(f"What does the {name} do?", []).subjects[:1] == (subject,), name
 
 
 @pytest.mark.parametrize(
-    ("question", "title"),
+    ("question", "said", "unsaid"),
     [
-        ("my lungs", "Lung"),
-        ("both ovaries", "Ovary"),
-        ("the kidney's work", "Kidney"),
-        ("what are muscles", "Muscular system"),
+        ("Where is the patella?", "in the region of the knee, on the left and on", "protects"),
+        ("What does the kneecap do?", "The patella protects the knee joint", "Next to"),
+        ("What is next to the kneecap?", "Next to the patella you find the femur", "protects"),
+        ("What is the patella called in Latin?", "kneecap", "protects"),
+        ("Which system does the patella belong to?", "belongs to the skeletal system", "Next to"),
+        ("How do the patella and the femur relate?", "are neighbours", "protects"),
+        ("Are the liver and the patella connected?", "no direct neighbours", "protects"),
+        ("Is the patella part of the urinary system?", "Not to the urinary system", "protects"),
+        ("Is the patella part of the skeletal system?", "Yes.", "protects"),
+        ("Which parts belong to the urinary system?", "ureter", "clean"),
+        ("What is in the knee?", "patella", "protects"),
+        ("Which muscles are in the thigh?", "quadriceps femoris", "femoral artery"),
+        ("What do the liver and the spleen do?", "The spleen", "Next to"),
     ],
 )
-async def test_plurals_and_possessives_are_understood(question: str, title: str) -> None:
-    assert _title(await ask(question)) == title
+async def test_what_is_asked_is_answered_and_no_more(question: str, said: str, unsaid: str) -> None:
+    reply = await converse(question)
+
+    assert said in reply
+    assert unsaid not in reply
 
 
-async def test_a_part_is_named_in_latin_and_described() -> None:
-    reply = await ask("Where is my collarbone?")
-    assert "clavicula" in reply
-    assert "shoulder blade" in reply
+async def test_who_asks_for_nothing_in_particular_hears_what_where_and_what_for() -> None:
+    reply = await converse("patela")
 
-
-async def test_the_longest_name_wins() -> None:
-    reply = await ask("What is a lymph node?")
-    assert reply.startswith("Lymph node")
-    assert "Lymphatic system" not in reply
-
-
-async def test_a_name_inside_of_another_word_is_none() -> None:
-    assert await ask("Is coral a heartless renegade?") == ABILITIES
-
-
-async def test_several_parts_are_explained_in_the_order_of_the_question() -> None:
-    reply = await ask("How do the kidneys, the liver and, again, the kidneys differ?")
-    assert reply.index("Kidney") < reply.index("Liver")
-    assert reply.count("Kidney (") == 1
-
-
-@pytest.mark.parametrize("question", ["hello", "?", " ", "What is the capital of France?"])
-async def test_anything_else_is_answered_with_what_can_be_asked(question: str) -> None:
-    assert await ask(question) == ABILITIES
+    assert reply.startswith("Patella (also called kneecap")
+    assert "Latin: patella" in reply
+    assert "protects the knee joint" in reply
+    assert "skeletal system" in reply
 
 
 @pytest.mark.parametrize(
-    "question",
+    ("questions", "said"),
     [
-        "I can't breathe",
-        "I CAN’T BREATHE!",
-        "my chest hurts",
-        "sharp pain in the chest, near the heart",
-        "is this a heart attack",
-        "she is not breathing",
-        "the bleeding won't stop",
-        "I want to die",
-        "I'm going to kill myself",
-        "He took an overdose",
-        "My father had a stroke just now, his face is drooping",
+        (["What is the patella?", "and on the left side?"], "both sides mirror each other"),
+        (["What is the liver?", "and on the left side?"], "There is only one"),
+        (["Where is my kneecap?", "what does it do?"], "The patella protects"),
+        (["Where is my kneecap?", "thanks", "what is next to it?"], "Next to the patella"),
+        (["Where is my kneecap?", "what does it do?", "and the spleen?"], "The spleen"),
+        (["Where is my kneecap?", "which muscles are next to it?"], "quadriceps femoris"),
+        (["Where is my kneecap?", "does it touch the femur?"], "are neighbours"),
+        (["Where is my kneecap?", "what does the spleen do?"], "The spleen"),
     ],
 )
-async def test_words_of_an_emergency_are_answered_with_the_emergency_number_first(
-    question: str,
-) -> None:
-    reply = await ask(question)
-    assert reply.startswith(EMERGENCY)
-    assert "local emergency number" in EMERGENCY
-    assert NO_DIAGNOSIS in reply
-    assert ABILITIES not in reply
+async def test_the_thread_is_kept(questions: list[str], said: str) -> None:
+    assert said in await converse(*questions)
+
+
+async def test_a_new_subject_ends_the_thread() -> None:
+    reply = await converse("Where is my kneecap?", "What does the spleen do?", "Where is it?")
+
+    assert "the spleen" in reply
+    assert "patella" not in reply
 
 
 @pytest.mark.parametrize(
@@ -106,19 +85,75 @@ async def test_words_of_an_emergency_are_answered_with_the_emergency_number_firs
     ["my tummy hurts", "Why is my liver swollen?", "Do I have cancer of the skin?"],
 )
 async def test_a_complaint_is_never_diagnosed(question: str) -> None:
-    reply = await ask(question)
-    assert reply.endswith(NO_DIAGNOSIS)
-    assert EMERGENCY not in reply
+    assert (await converse(question)).endswith(NO_DIAGNOSIS)
 
 
 async def test_an_ordinary_question_gets_no_warnings() -> None:
-    reply = await ask("I'll learn what the spleen does, and how we breathe")
-    assert NO_DIAGNOSIS not in reply
-    assert EMERGENCY not in reply
+    assert NO_DIAGNOSIS not in await converse("How many kidneys do I have, and what do they do?")
 
 
+@pytest.mark.parametrize(
+    ("question", "reply"),
+    [
+        ("?", ABILITIES),
+        ("What is the capital of France?", ABILITIES),
+        ("Is coral a heartless renegade?", ABILITIES),
+        ("hello", f"Hello! {ABILITIES}"),
+        ("Thank you!", WELCOME),
+    ],
+)
+async def test_anything_else_is_answered_with_what_can_be_asked(question: str, reply: str) -> None:
+    assert await converse(question) == reply
+
+
+async def test_the_persons_own_records_on_the_part_are_mentioned() -> None:
+    notebook = Notebook(
+        record("patella", side="right", severity=4, note="clicks on the stairs."),
+        record("spleen", kind="injury"),
+    )
+
+    reply = await converse("What does the kneecap do?", notebook=notebook)
+
+    assert reply.endswith(
+        "On 3 May 2026 you noted a symptom of the right patella (severity 4 of 10): "
+        "“clicks on the stairs”.",
+    )
+    assert "injury" not in reply
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("What did I note about my spleen?", ["spleen"]),
+        ("Show me my records on the knee", ["patella"]),
+        ("Show me my records", ["patella", "spleen"]),
+    ],
+)
+async def test_records_are_read_out_when_asked_for(question: str, parts: list[str]) -> None:
+    notebook = Notebook(record("patella"), record("spleen"))
+
+    reply = await converse(question, notebook=notebook)
+
+    assert [part for part in ("patella", "spleen") if part in reply] == parts
+    assert await converse(question) == NO_RECORDS
+
+
+async def test_records_that_cannot_be_read_are_an_assistant_that_is_unavailable() -> None:
+    async def no_database(*_: object, **__: object) -> list[Noted]:
+        raise PoolTimeoutError
+
+    with pytest.raises(AssistantUnavailable):
+        await pieces(LocalResponder(no_database), "What does the spleen do?")
+
+
+async def test_a_reply_comes_sentence_by_sentence() -> None:
+    assert len(await pieces(LocalResponder(Notebook()), "Tell me about the liver")) > 3
+
+
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=200))
 @example("heart " * 1_333)
-@example("\u0130 ß ﬁ ½")
+@example("chest cannot a bleed " * 400)
+@example("\u0130 ß ﬁ ½ \ud800")
 async def test_whatever_is_asked_the_reply_fits_a_message(question: str) -> None:
-    assert 1 <= len(await ask(question)) <= 8_000
+    assert 1 <= len(await converse("Where is the liver?", question)) <= 8_000
