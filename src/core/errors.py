@@ -145,3 +145,11 @@ class ServiceUnavailable(Problem):
     status = 503
     detail = "A part of the service does not answer at the moment. Try again shortly."
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+
+
+class NotConfigured(Problem):
+    slug = "not-configured"
+    title = "Not configured"
+    status = 503
+    detail = "This part of the service is switched off: its settings are missing."
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "300"}

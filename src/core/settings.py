@@ -144,6 +144,11 @@ class Settings(BaseSettings):
         description="redis://, rediss://, unix://, redis+sentinel://host,host/service or "
         "redis+cluster://host,host; without it `make run` starts its own Redis",
     )
+    SERVICE_TOKEN_SECRET: SecretStr | None = Field(
+        default=None,
+        description="signs and verifies service tokens, which name a customer; at least 32 random "
+        "bytes, shared with those services alone; without it the routes for services answer 503",
+    )
     BETTER_AUTH_SECRET: SecretStr | None = Field(
         default=None,
         description="the secret that a Better Auth server shares with this one",
@@ -214,6 +219,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{weakness}. {REPLACE_IT}")
         return secret
 
+    @field_validator("SERVICE_TOKEN_SECRET")
+    @classmethod
+    def _strong_if_shared(cls, secret: SecretStr | None) -> SecretStr | None:
+        weakness = secret and weakness_of(secret.get_secret_value())
+        if weakness:
+            raise ValueError(f"{weakness}. Replace it here and in the services that share it")
+        return secret
+
     @field_validator("JWT_REQUIRE_AUTH", mode="before")
     @classmethod
     def _always_required(cls, required: object) -> bool:
@@ -273,6 +286,11 @@ class Settings(BaseSettings):
                 "JWT_SECRET_KEY and JWT_REFRESH_SECRET_KEY are equal: one leaked key would forge "
                 "both kinds of token. Remove one of them from .env or the environment, then run: "
                 "python -m src.cli secrets generate",
+            )
+        if self.SERVICE_TOKEN_SECRET in (self.JWT_SECRET_KEY, self.JWT_REFRESH_SECRET_KEY):
+            raise ValueError(
+                "SERVICE_TOKEN_SECRET is also JWT_SECRET_KEY or JWT_REFRESH_SECRET_KEY: services "
+                "that share it could sign in as anybody. Replace it here and in those services",
             )
         if self.SESSION_ABSOLUTE_DAYS < self.REFRESH_TOKEN_EXPIRE_DAYS:
             raise ValueError("SESSION_ABSOLUTE_DAYS is shorter than REFRESH_TOKEN_EXPIRE_DAYS")
