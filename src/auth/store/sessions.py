@@ -173,9 +173,11 @@ class SessionStore:
 
     async def live(self, *, user_id: UUID) -> list[LiveSession]:
         """A user's sessions, the most recently used first; two round trips."""
-        index: list[tuple[str, float]] = await reach(
-            self._redis.zrange(keys.session_index(user_id), 0, -1, desc=True, withscores=True),
-        )
+        index: list[Any] = [
+            *await reach(
+                self._redis.zrange(keys.session_index(user_id), 0, -1, desc=True, withscores=True),
+            ),
+        ]
         rows = await reach(self._details(user_id, [each for each, _ in index])) if index else []
         return [
             LiveSession(session_id, int(a), int(r), int(expires), device, address)
