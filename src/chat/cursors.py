@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator
 
 Place = tuple[datetime, UUID]
 
@@ -35,13 +35,9 @@ def decode_place(cursor: str) -> Place:
     return place
 
 
-def _decoded(value: object) -> object:
-    return decode_place(value) if isinstance(value, str) else value
+def _checked(cursor: str) -> str:
+    decode_place(cursor)
+    return cursor
 
 
-SessionCursor = Annotated[
-    Place,
-    BeforeValidator(_decoded),
-    PlainSerializer(encode_place, return_type=str),
-    WithJsonSchema({"type": "string"}),
-]
+SessionCursor = Annotated[str, AfterValidator(_checked)]

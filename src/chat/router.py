@@ -122,7 +122,7 @@ async def list_conversations(
     cursor: Annotated[SessionCursor | None, NEXT_CURSOR] = None,
 ) -> SessionPage:
     """One's own sessions, latest activity first."""
-    return await conversations.list(user_id=user_id, before=cursor, limit=limit)
+    return await conversations.list(user_id=user_id, after=cursor, limit=limit)
 
 
 @router.get("/session/{session_id}", responses=OF_A_SESSION)

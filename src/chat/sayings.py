@@ -1,6 +1,6 @@
 """What is said, as it is stored: a message, its reply, and what a repeated request finds of both.
 
-Each function is one step inside a transaction. The session's row is changed first, so that what
+Each function is one step inside a transaction. The session's row is locked first, so that what
 belongs to one session is stored in turn.
 """
 
@@ -18,7 +18,6 @@ from src.chat.errors import IdempotencyKeyReused, SessionNotFound
 from src.chat.models import TITLE_LENGTH, ChatMessage, ChatRequest, ChatSession
 from src.chat.responder import Turn
 from src.chat.schemas import Conversation, Message, RequestBody
-from src.core.clock import utc_now
 
 REMEMBERED_TURNS: Final = 20
 UNTITLED: Final = "New conversation"
@@ -99,7 +98,7 @@ async def store_reply(
 
     Raises: `SessionNotFound` when the session was deleted meanwhile.
     """
-    session = await _touched_session(db, session_id, saying.user_id)
+    session = await _locked_session(db, session_id, saying.user_id)
     request = None
     if saying.request:
         request = await store.request_of(db, saying.request.key_hash, user_id=saying.user_id)
@@ -158,14 +157,14 @@ async def _session_for(db: AsyncSession, saying: Saying) -> ChatSession:
     if saying.session_id is None:
         title = saying.title or _title_of(saying.text or "")
         return await store.add_session(db, user_id=saying.user_id, title=title)
-    session = await _touched_session(db, saying.session_id, saying.user_id)
+    session = await _locked_session(db, saying.session_id, saying.user_id)
     if session.message_count == 0 and session.title == UNTITLED:
         session.title = _title_of(saying.text or "")
     return session
 
 
-async def _touched_session(db: AsyncSession, session_id: UUID, user_id: UUID) -> ChatSession:
-    session = await store.touch_session(db, session_id, user_id=user_id, at=utc_now())
+async def _locked_session(db: AsyncSession, session_id: UUID, user_id: UUID) -> ChatSession:
+    session = await store.lock_session(db, session_id, user_id=user_id)
     if session is None:
         raise SessionNotFound
     return session

@@ -5,8 +5,9 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from src.chat import store
-from src.chat.cursors import Place
+from src.chat.cursors import decode_place, encode_place
 from src.chat.errors import SessionNotFound
+from src.chat.models import ChatSession
 from src.chat.schemas import (
     Conversation,
     History,
@@ -23,21 +24,21 @@ class Conversations:
     def __init__(self, db: AsyncSession) -> None:
         self._db = db
 
-    async def list(self, *, user_id: UUID, before: Place | None, limit: int) -> SessionPage:
-        """Up to `limit` sessions, latest activity first.
+    async def list(self, *, user_id: UUID, after: str | None, limit: int) -> SessionPage:
+        """Up to `limit` sessions that follow the cursor, latest activity first.
 
         One with new activity moves to the front; all others are listed exactly once.
         """
         found = await store.sessions_before(
             self._db,
             user_id=user_id,
-            before=before,
+            before=decode_place(after) if after else None,
             limit=limit + 1,
         )
         page = found[:limit]
         return SessionPage(
             sessions=[Conversation.model_validate(session) for session in page],
-            next_cursor=(page[-1].updated_at, page[-1].id) if len(found) > limit else None,
+            next_cursor=_place_of(page[-1]) if len(found) > limit else None,
         )
 
     async def get(self, session_id: UUID, *, user_id: UUID) -> SessionAnswer:
@@ -82,3 +83,7 @@ class Conversations:
             messages=[Message.model_validate(message) for message in page],
             next_cursor=page[-1].id if len(found) > limit else None,
         )
+
+
+def _place_of(session: ChatSession) -> str:
+    return encode_place((session.updated_at, session.id))

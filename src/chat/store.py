@@ -48,21 +48,20 @@ async def sessions_before(
     return (await db.exec(statement)).all()
 
 
-async def touch_session(
+async def lock_session(
     db: AsyncSession,
     session_id: UUID,
     *,
     user_id: UUID,
-    at: datetime,
 ) -> ChatSession | None:
-    """Note activity in a person's session; None when they have no such session.
+    """A person's session, which nobody else changes or deletes until the commit.
 
-    Until the commit nobody else touches or deletes the session: its messages are added in turn.
+    None when they have no such session. An update that changes nothing: SQLite knows no other way.
     """
     statement = (
         update(ChatSession)
         .where(col(ChatSession.id) == session_id, col(ChatSession.user_id) == user_id)
-        .values(updated_at=at)
+        .values(updated_at=ChatSession.updated_at)
         .returning(ChatSession)
     )
     return (await db.exec(statement)).scalar_one_or_none()
@@ -96,7 +95,7 @@ async def delete_session(db: AsyncSession, session_id: UUID, *, user_id: UUID) -
 
 
 async def add_message(db: AsyncSession, session: ChatSession, message: ChatMessage) -> ChatMessage:
-    """Add a message to a session that the caller has just added or touched."""
+    """Add a message to a session that the caller has just added or locked."""
     session.message_count += 1
     session.updated_at = message.created_at
     db.add(message)

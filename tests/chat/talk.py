@@ -6,6 +6,8 @@ import httpx
 
 from tests.features import Somebody
 
+MISSING = "01890a5d-ac96-774b-bcce-b302099a8057"
+
 
 async def say(
     chat: httpx.AsyncClient,

@@ -5,11 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.chat.talk import read, say
+from tests.chat.talk import MISSING, read, say
 from tests.factories import problem
 from tests.features import Somebody, pointers
 
-MISSING = "01890a5d-ac96-774b-bcce-b302099a8057"
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 
 
 async def test_what_was_said_is_read_again_oldest_first_and_as_it_was_answered(
@@ -90,6 +90,7 @@ async def test_history_has_twenty_messages_a_page_by_default(
     assert page["next_cursor"]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "cursor",
     [
@@ -116,6 +117,7 @@ async def test_a_malformed_cursor_is_refused(
     assert pointers(response) == ["/query/cursor"]
 
 
+@on_sqlite
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "1.5", "", "9" * 5_000])
 async def test_a_limit_outside_of_1_to_100_is_refused(
     chat: httpx.AsyncClient,
@@ -128,6 +130,7 @@ async def test_a_limit_outside_of_1_to_100_is_refused(
     assert pointers(response) == ["/query/limit"]
 
 
+@on_sqlite
 @pytest.mark.parametrize("session_id", ["x", "1", "%00", "null", f"{MISSING}0", "9" * 5_000])
 async def test_a_malformed_session_id_is_refused(
     chat: httpx.AsyncClient,

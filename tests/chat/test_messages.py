@@ -14,11 +14,11 @@ from src.chat.models import ChatSession
 from src.core.db import SessionMaker, new_id
 from src.core.errors import ServiceUnavailable
 from tests.chat.conftest import Echo
-from tests.chat.talk import read, say
+from tests.chat.talk import MISSING, read, say
 from tests.factories import bearer, problem
 from tests.features import Somebody, forget, pointers, without_request_id
 
-MISSING = "01890a5d-ac96-774b-bcce-b302099a8057"
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 
 
 async def test_a_first_message_opens_a_session_and_is_answered(
@@ -59,6 +59,10 @@ async def test_the_responder_is_told_what_was_said_before(
     [
         ("  What\n is   it? ", "What is it?"),
         ("x" * 300, "x" * 80),
+        (
+            "What does the spleen do? " * 9,
+            "What does the spleen do? " * 3 + "What…",
+        ),
         (" \n ", "New conversation"),
     ],
 )
@@ -75,6 +79,7 @@ async def test_a_new_session_is_titled_from_its_first_message(
         assert [session.title for session in sessions] == [title]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("body", "wrong"),
     [
@@ -108,6 +113,7 @@ async def test_a_body_that_is_not_as_documented_is_refused(
     assert pointers(response) == [wrong]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("content", "media_type", "expected"),
     [
@@ -145,6 +151,7 @@ async def test_another_persons_session_answers_as_a_missing_one(
     assert (await read(chat, ada, of_ada)).content == before
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [({}, "authentication-required"), (bearer("nobody"), "invalid-token")],

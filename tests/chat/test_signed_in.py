@@ -17,7 +17,7 @@ async def test_somebody_who_signed_up_asks_and_is_answered_from_the_catalogue(
     assert sent.status_code == 200, sent.text
     assert sent.headers["cache-control"] == "no-store"
     exchange = sent.json()
-    assert exchange["reply"]["content"].startswith("Spleen (Latin: splen)")
+    assert "spleen" in exchange["reply"]["content"].lower()
     address = f"/chat/history/{exchange['session_id']}"
     history = await client.get(address, headers=ada.authorization)
     assert history.json()["messages"] == [exchange["message"], exchange["reply"]]
