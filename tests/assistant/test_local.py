@@ -7,7 +7,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from src.anatomy.catalogue import CATALOGUE
 from src.anatomy.noted import Noted
-from src.anatomy.search import names_of
+from src.anatomy.search import Subject, names_of
 from src.assistant.local import ABILITIES, NO_DIAGNOSIS, NO_RECORDS, WELCOME, LocalResponder
 from src.assistant.understanding import understood
 from src.chat.errors import AssistantUnavailable
@@ -17,7 +17,8 @@ PATELLA = CATALOGUE.parts_by_slug["patella"]
 
 
 def test_every_part_and_system_is_known_by_each_of_its_names() -> None:
-    for subject in (*CATALOGUE.systems, *CATALOGUE.parts):
+    subjects: list[Subject] = [*CATALOGUE.systems, *CATALOGUE.parts]
+    for subject in subjects:
         for name in names_of(subject):
             assert understood(f"What does the {name} do?", []).subjects[:1] == (subject,), name
 
