@@ -14,6 +14,8 @@ from tests.factories import PASSWORD, Person, bearer, log_in, new_email, problem
 from tests.servers import running_redis
 from tests.tokens import claims_of
 
+pytestmark = pytest.mark.one_database
+
 Client = httpx.AsyncClient
 
 WEEK = 7 * 86_400

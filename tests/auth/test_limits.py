@@ -18,6 +18,8 @@ from tests.conftest import OFFSET_KEY, MovableClock, PassTime, WithState
 from tests.factories import PASSWORD, Person, new_email, problem, sign_up
 from tests.servers import running_redis
 
+pytestmark = pytest.mark.one_database
+
 Client = httpx.AsyncClient
 
 HERE = "198.51.100.1"

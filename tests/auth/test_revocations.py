@@ -17,6 +17,8 @@ from tests.factories import Person, log_in, problem, refresh, sign_up
 from tests.servers import running_redis
 from tests.tokens import claims_of
 
+pytestmark = pytest.mark.one_database
+
 Client = httpx.AsyncClient
 SOON_SECONDS = 1.0
 

@@ -14,6 +14,8 @@ from tests.cookies import cookie
 from tests.factories import PASSWORD, Person, log_in, new_email, problem, refresh, sign_up
 from tests.tokens import claims_of
 
+pytestmark = pytest.mark.one_database
+
 Client = httpx.AsyncClient
 Headers = list[tuple[str, str]]
 

@@ -10,6 +10,8 @@ from tests.conftest import PassTime
 from tests.factories import Person, log_in, problem, refresh, sign_up
 from tests.tokens import claims_of
 
+pytestmark = pytest.mark.one_database
+
 Client = httpx.AsyncClient
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 

@@ -32,6 +32,8 @@ from tests.processes.workers import (
 from tests.servers import RedisServer
 from tests.tokens import claims_of, header_of, signed
 
+pytestmark = pytest.mark.one_database
+
 Client = httpx.AsyncClient
 PROMISED_SECONDS = 2.0
 DEAD_URL = "http://127.0.0.1:9/auth/revocations"  # the port "discard": nobody listens

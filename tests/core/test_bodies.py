@@ -17,6 +17,8 @@ from src.core.middleware import MAX_BODY_BYTES
 from tests.core.hostile_bodies import CANARY, ROUTES, Route, malformed, misplaced
 from tests.factories import Person, problem, sign_up
 
+pytestmark = pytest.mark.one_database
+
 Client = httpx.AsyncClient
 
 # A thousand times what it takes: only an answer that grows with the square of its input is late.

@@ -13,6 +13,8 @@ from tests.conftest import make_settings, running
 from tests.factories import problem
 from tests.servers import RedisServer
 
+pytestmark = pytest.mark.one_database
+
 Client = httpx.AsyncClient
 
 LISTED = "https://app.example"

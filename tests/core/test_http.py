@@ -18,6 +18,8 @@ from tests.conftest import make_settings, running
 from tests.core.conftest import Server
 from tests.factories import Person, problem, sign_up
 
+pytestmark = pytest.mark.one_database
+
 HOST = b"Host: 127.0.0.1\r\n"
 JSON = b"Content-Type: application/json\r\n"
 # Much less than 50 MB: what fits into the buffers of both ends of a connection.

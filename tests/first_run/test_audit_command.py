@@ -76,6 +76,7 @@ def test_the_first_bad_row_is_named_with_an_exit_code_of_its_own(with_history: P
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.faults
 def test_an_end_that_was_cut_off_is_found_by_a_head_noted_before(with_history: Path) -> None:
     noted = head_of(verify(with_history))
     change(with_history, f"DELETE FROM auth_events WHERE seq = {ROWS}")  # noqa: S608 - a constant

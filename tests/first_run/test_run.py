@@ -133,7 +133,10 @@ def test_a_redis_that_dies_is_started_again_with_its_sessions(project: Path) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+@pytest.mark.parametrize(
+    "options",
+    [(), pytest.param(("--workers", "2"), marks=pytest.mark.faults)],
+)
 def test_a_signal_ends_the_server_in_order_and_leaves_no_process(
     project: Path, number: signal.Signals, options: tuple[str, ...]
 ) -> None:
@@ -148,6 +151,7 @@ def test_a_signal_ends_the_server_in_order_and_leaves_no_process(
     assert "Traceback" not in server.printed
 
 
+@pytest.mark.faults
 @pytest.mark.skipif(
     not Path("/proc").exists(), reason="only Linux ends the child of a killed parent"
 )
@@ -163,6 +167,7 @@ def test_the_redis_of_a_killed_server_does_not_outlive_it(project: Path) -> None
         assert redis_process(server) is not None
 
 
+@pytest.mark.faults
 def test_a_redis_that_outlived_an_earlier_run_is_ended_before_another_starts(project: Path) -> None:
     place = redis_child.choose_place(project / ".local")
     orphan = redis_child.start(find_redis_server(), place, unless=Event())

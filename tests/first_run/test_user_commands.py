@@ -59,6 +59,7 @@ def test_the_first_administrator_is_made_on_the_command_line(server: RunningServ
     assert root.status(root.log_in(), "/admin/users") == 200
 
 
+@pytest.mark.faults
 def test_a_role_is_given_and_taken_and_old_tokens_lose_it_at_once(server: RunningServer) -> None:
     account = Account(server, "role")
     before = account.log_in()
@@ -143,6 +144,7 @@ def test_what_is_not_acceptable_is_refused_with_a_sentence(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.faults
 def test_without_a_redis_the_commands_say_what_to_start(project: Path) -> None:
     assert cli(project, "secrets", "generate").returncode == ExitCode.OK
     assert cli(project, "migrate").returncode == ExitCode.OK

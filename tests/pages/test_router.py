@@ -10,6 +10,8 @@ from fastapi import FastAPI
 
 from src.pages.router import SWAGGER_UI_FILES, TEST_PAGE, build_pages_router, policy_for
 
+pytestmark = pytest.mark.one_database
+
 KIBIBYTE = 1024
 
 

@@ -38,6 +38,7 @@ async def real_pair(two_workers_hashing_for_real: list[Worker]) -> AsyncIterator
         yield workers
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True, scope="session")
 async def test_50_parallel_signups_with_one_email_make_one_account(real_pair: Workers) -> None:
     email = new_email()
