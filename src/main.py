@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fastapi import FastAPI
 
 from src.app import create_app
+from src.auth.keys import Keys
 from src.core.settings import ConfigurationError, load_settings
 from src.first_run.failures import CommandFailure, ExitCode
 from src.first_run.schema import migrate
@@ -13,6 +14,7 @@ from src.first_run.schema import migrate
 
 def _build() -> FastAPI:
     settings = load_settings(serving=True)
+    Keys(settings)  # what is wrong with their file is told before the port opens
     if not settings.is_production:
         # In a thread, because Uvicorn imports this module inside its event loop.
         with ThreadPoolExecutor(1) as thread:

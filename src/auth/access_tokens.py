@@ -7,11 +7,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from src.auth.key_ring import Claims, KeyRing, TokenRejected, require_equal, required
+from src.auth.key_ring import (
+    Claims,
+    KeyPair,
+    KeyRing,
+    SigningKey,
+    TokenRejected,
+    VerifyingKey,
+    require_equal,
+    required,
+)
 from src.core.clock import Clock
 
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - a media type
 LEEWAY_SECONDS: Final = 10
+
+AccessKey = SigningKey | KeyPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,53 +43,29 @@ class MintedAccessToken:
     expires_in: int  # seconds
 
 
-class AccessTokens:
-    """Mints and verifies access tokens. No I/O."""
+class AccessTokenVerifier:
+    """Verifies access tokens. No I/O."""
 
     def __init__(
         self,
-        ring: KeyRing,
+        ring: KeyRing[VerifyingKey],
         *,
         issuer: str,
         audience: str,
         ttl: timedelta,
         clock: Clock,
     ) -> None:
-        self._ring = ring
+        self._verifying = ring
         self._fixed = {"iss": issuer, "aud": audience, "type": "access"}
         self._ttl_seconds = int(ttl.total_seconds())
         self._clock = clock
-
-    def mint(
-        self,
-        *,
-        user_id: UUID,
-        session_id: str,
-        roles: Sequence[str],
-        not_after: datetime,
-    ) -> MintedAccessToken:
-        """A fresh access token that outlives neither its own lifetime nor its session."""
-        now = int(self._clock().timestamp())
-        expires = min(now + self._ttl_seconds, int(not_after.timestamp()))
-        text = self._ring.active.sign(
-            {
-                **self._fixed,
-                "sub": str(user_id),
-                "sid": session_id,
-                "jti": secrets.token_urlsafe(16),
-                "roles": list(roles),
-                "iat": now,
-                "exp": expires,
-            },
-        )
-        return MintedAccessToken(text=text, expires_in=max(0, expires - now))
 
     def verify(self, presented: str) -> AccessClaims:
         """The claims of a valid access token.
 
         Raises: `TokenRejected` for anything else. Source: RFC 9068 §4, RFC 8725 §3.
         """
-        claims, _ = self._ring.verify(presented)
+        claims, _ = self._verifying.verify(presented)
         require_equal(claims, self._fixed)
         issued, expires = self._check_times(claims)
         return AccessClaims(
@@ -101,6 +88,46 @@ class AccessTokens:
         if not 0 <= expires - issued <= self._ttl_seconds:
             raise TokenRejected("lives too long")
         return issued, expires
+
+
+class AccessTokens(AccessTokenVerifier):
+    """Mints and verifies access tokens. No I/O."""
+
+    def __init__(
+        self,
+        ring: KeyRing[AccessKey],
+        *,
+        issuer: str,
+        audience: str,
+        ttl: timedelta,
+        clock: Clock,
+    ) -> None:
+        super().__init__(ring, issuer=issuer, audience=audience, ttl=ttl, clock=clock)
+        self._signing = ring
+
+    def mint(
+        self,
+        *,
+        user_id: UUID,
+        session_id: str,
+        roles: Sequence[str],
+        not_after: datetime,
+    ) -> MintedAccessToken:
+        """A fresh access token that outlives neither its own lifetime nor its session."""
+        now = int(self._clock().timestamp())
+        expires = min(now + self._ttl_seconds, int(not_after.timestamp()))
+        text = self._signing.active.sign(
+            {
+                **self._fixed,
+                "sub": str(user_id),
+                "sid": session_id,
+                "jti": secrets.token_urlsafe(16),
+                "roles": list(roles),
+                "iat": now,
+                "exp": expires,
+            },
+        )
+        return MintedAccessToken(text=text, expires_in=max(0, expires - now))
 
 
 def subject(claims: Claims) -> UUID:

@@ -1,4 +1,4 @@
-"""Signing keys, built once, and the only home of python-jose.
+"""Keys that sign and verify, built once, and the only home of python-jose.
 
 What a token's header says is never interpreted: it must equal, to the byte, the header that one of
 our own keys writes. So `alg`, `kid`, `crit`, `jwk` or `zip` from outside have no effect.
@@ -9,40 +9,92 @@ import hmac
 import json
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Generic, Self, TypeVar
 
 from jose import jwk, jws
 from jose.backends.base import Key
 
-MAX_TOKEN_CHARACTERS: Final = 2048
-HMAC_SHA256_CHARACTERS: Final = 43
+from src.core.clock import Clock, utc_now
 
-# Three base64url segments, the last a canonical 32-byte value: its last character
-# carries four bits, so only these sixteen spellings have no stray ones.
-_COMPACT_JWS = re.compile(
-    r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]",
-)
+MAX_TOKEN_CHARACTERS: Final = 2048
+HMAC_SHA256_BYTES: Final = 32
+P256_BYTES: Final = 64  # r and s (RFC 7518 §3.4)
+RSA_BITS: Final = range(2048, 4097)  # RFC 7518 §3.3; with more, a token would become too long
+
+_COMPACT_JWS = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)")
+# The last character of base64url without stray bits, by the number of bytes modulo 3.
+_LAST_CHARACTER: Final = ("[A-Za-z0-9_-]", "[AQgw]", "[AEIMQUYcgkosw048]")
+_PUBLIC_MEMBERS: Final = {"ES256": ("kty", "crv", "x", "y"), "RS256": ("kty", "n", "e")}
 
 Claims = dict[str, Any]
+Jwk = dict[str, str]
 
 
 class TokenRejected(Exception):  # noqa: N818 - a verdict, not a fault
     """A token that is not (or no longer) acceptable; the message says why, for the log alone."""
 
 
-class SigningKey:
-    """One HS256 key (RFC 7518 §3.2) for one kind of token."""
+class UnknownKey(TokenRejected):
+    """A token whose header none of our keys writes, or only one whose time is over."""
 
-    algorithm: Final = "HS256"
 
-    def __init__(self, *, secret: str, token_type: str) -> None:
-        self._key: Key = jwk.construct(secret, self.algorithm)
+class VerifyingKey:
+    """A key for one kind of token: the one header it goes with, and the check of a signature.
+
+    `not_after` is when it ceases to verify, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        key: Key,
+        *,
+        algorithm: str,
+        kid: str,
+        token_type: str,
+        signature_bytes: int,
+        not_after: int | None = None,
+    ) -> None:
+        self.algorithm = algorithm
+        self.kid = kid
+        self.not_after = not_after
+        self._verifier = key
+        self._headers = {"typ": token_type, "kid": kid}
+        header = json.dumps(
+            {"alg": algorithm, **self._headers}, separators=(",", ":"), sort_keys=True
+        )
+        self.header_segment = base64url(header.encode())
+        self._signature = _canonical(signature_bytes)
+
+    def is_over(self, now: float) -> bool:
+        return self.not_after is not None and now >= self.not_after
+
+    def verify(self, presented: str, signature: str) -> Claims:
+        """Raises: `TokenRejected`, and what python-jose lets escape."""
+        if not self._signature.fullmatch(signature):
+            raise TokenRejected("not the one spelling of a signature")
+        document: bytes = jws.verify(presented, self._verifier, [self.algorithm])
+        claims = json.loads(document.decode())  # UTF-8 alone; given bytes, it would guess
+        if not isinstance(claims, dict):
+            raise TokenRejected("claims are no object")
+        return claims
+
+
+class SigningKey(VerifyingKey):
+    """An HS256 key (RFC 7518 §3.2): whoever verifies with it can sign as well."""
+
+    def __init__(self, *, secret: str, token_type: str, not_after: int | None = None) -> None:
         self._secret = secret.encode()
-        # Derived from the secret, so that every worker agrees on it and a new secret has another.
-        self.kid = base64url(self.derive(b"latchkey-kid-v1")[:6])
-        self._headers = {"typ": token_type, "kid": self.kid}
-        self.header_segment = self.sign({}).partition(".")[0]
+        self._key: Key = jwk.construct(secret, "HS256")
+        super().__init__(
+            self._key,
+            algorithm="HS256",
+            # Derived from the secret, so that every worker agrees on it and a new one has another.
+            kid=base64url(self.derive(b"latchkey-kid-v1")[:6]),
+            token_type=token_type,
+            signature_bytes=HMAC_SHA256_BYTES,
+            not_after=not_after,
+        )
 
     def derive(self, purpose: bytes) -> bytes:
         """32 bytes that are bound to this key and to one purpose."""
@@ -53,45 +105,139 @@ class SigningKey:
         signed: str = jws.sign(claims, self._key, headers=self._headers, algorithm=self.algorithm)
         return signed
 
-    def verify(self, presented: str) -> Claims:
-        document: bytes = jws.verify(presented, self._key, [self.algorithm])
-        claims = json.loads(document.decode())  # UTF-8 alone; given bytes, it would guess
-        if not isinstance(claims, dict):
-            raise TokenRejected("claims are no object")
-        return claims
+
+class PublicKey(VerifyingKey):
+    """The public half of an ES256 or RS256 key (RFC 7518 §3.3, §3.4), as a JWK names it."""
+
+    def __init__(self, public_jwk: Jwk, *, token_type: str, not_after: int | None = None) -> None:
+        """Raises: `ValueError` for what is no such key, or a weak one."""
+        algorithm = public_jwk.get("alg", "")
+        members = {name: public_jwk.get(name, "") for name in _PUBLIC_MEMBERS.get(algorithm, ())}
+        key, normal = _built(members, algorithm)
+        super().__init__(
+            key,
+            algorithm=algorithm,
+            kid=public_jwk.get("kid") or thumbprint(normal),
+            token_type=token_type,
+            signature_bytes=_signature_bytes(normal),
+            not_after=not_after,
+        )
+        self.public_jwk: Jwk = {**normal, "alg": algorithm, "kid": self.kid, "use": "sig"}
 
 
-class KeyRing:
-    """The keys of one kind of token: one signs, every one of them verifies."""
+class KeyPair(PublicKey):
+    """An ES256 or RS256 key that signs; `kid` is its thumbprint."""
 
-    def __init__(self, active: SigningKey, *retiring: SigningKey) -> None:
-        self.active = active
-        self._by_header = {key.header_segment: key for key in (active, *retiring)}
+    def __init__(
+        self,
+        *,
+        private_key: str,
+        algorithm: str,
+        token_type: str,
+        not_after: int | None = None,
+    ) -> None:
+        """Takes the private key as PEM. Raises: `ValueError`."""
+        self._key, public = _built(private_key, algorithm)
+        if self._key.is_public():
+            raise ValueError("is a public key, which cannot sign")
+        super().__init__({**public, "alg": algorithm}, token_type=token_type, not_after=not_after)
 
-    def verify(self, presented: str) -> tuple[Claims, SigningKey]:
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """A JWS in compact form (RFC 7515 §7.1)."""
+        signed: str = jws.sign(claims, self._key, headers=self._headers, algorithm=self.algorithm)
+        return signed
+
+
+AnyKey_co = TypeVar("AnyKey_co", bound=VerifyingKey, covariant=True)
+
+
+class KeyRing(Generic[AnyKey_co]):
+    """The keys of one kind of token: the first signs, every one verifies until its time is over."""
+
+    def __init__(self, *keys: AnyKey_co, clock: Clock = utc_now) -> None:
+        self._clock = clock
+        self._by_header = {key.header_segment: key for key in keys}
+
+    @property
+    def active(self) -> AnyKey_co:
+        return next(iter(self._by_header.values()))
+
+    @property
+    def unexpired(self) -> list[AnyKey_co]:
+        now = self._clock().timestamp()
+        return [key for key in self._by_header.values() if not key.is_over(now)]
+
+    def become(self, other: Self) -> None:
+        """Take another ring's keys: at once for every thread, since one attribute is all it is."""
+        self._by_header = other._by_header
+
+    def verify(self, presented: str) -> tuple[Claims, AnyKey_co]:
         """The claims of a token that one of our keys signed, and that key.
 
-        Claims are not looked at. Raises: `TokenRejected`. Source: RFC 7515 §5.2, RFC 8725 §3.
+        Claims are not looked at, and nothing is looked up for a key that is not here.
+        Raises: `TokenRejected`. Source: RFC 7515 §5.2, RFC 8725 §3.
         """
         if len(presented) > MAX_TOKEN_CHARACTERS:
             raise TokenRejected("too long")
         match = _COMPACT_JWS.fullmatch(presented)
         if match is None:
-            raise TokenRejected("not a compact JWS with one canonical signature")
+            raise TokenRejected("not a compact JWS")
         key = self._by_header.get(match[1])
-        if key is None:
-            raise TokenRejected("not a header that we write")
+        if key is None or key.is_over(self._clock().timestamp()):
+            raise UnknownKey("not a header that we write")
         try:
-            return key.verify(presented), key
+            return key.verify(presented, match[2]), key
         except TokenRejected:
             raise
         except Exception as error:  # python-jose lets a dozen kinds of exception escape
             raise TokenRejected(f"signature: {type(error).__name__}") from error
 
 
+def public_jwks(keys: Iterable[VerifyingKey]) -> dict[str, list[Jwk]]:
+    """The JWK Set (RFC 7517 §5) of those keys that have a public half."""
+    return {"keys": [key.public_jwk for key in keys if isinstance(key, PublicKey)]}
+
+
+def thumbprint(public: Jwk) -> str:
+    """43 characters. Source: RFC 7638 §3."""
+    canonical = json.dumps(public, separators=(",", ":"), sort_keys=True)
+    return base64url(hashlib.sha256(canonical.encode()).digest())
+
+
 def base64url(raw: bytes) -> str:
     """Unpadded base64url (RFC 7515 §2)."""
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _built(material: str | Jwk, algorithm: str) -> tuple[Key, Jwk]:
+    """The key object of a PEM or JWK, and the members of its public half.
+
+    Raises: `ValueError`, which never repeats the key.
+    """
+    if algorithm not in _PUBLIC_MEMBERS:
+        raise ValueError("is of an algorithm that we do not use")
+    try:
+        key = jwk.construct(material, algorithm)
+        document = key.public_key().to_dict()
+        public = {name: str(document[name]) for name in _PUBLIC_MEMBERS[algorithm]}
+    except Exception:  # noqa: BLE001 - whatever the libraries find wrong; nothing of it may be shown
+        raise ValueError(f"is no key for {algorithm}") from None
+    if algorithm == "ES256" and public["crv"] != "P-256":
+        raise ValueError("is not on the curve P-256")
+    if algorithm == "RS256" and key.public_key().prepared_key.key_size not in RSA_BITS:
+        raise ValueError("has less than 2048 bits, or more than 4096")
+    return key, public
+
+
+def _signature_bytes(public: Jwk) -> int:
+    return P256_BYTES if public["kty"] == "EC" else len(public["n"]) * 6 // 8
+
+
+def _canonical(byte_count: int) -> re.Pattern[str]:
+    """Unpadded base64url of so many bytes, in the one spelling without stray bits."""
+    characters = -(-byte_count * 8 // 6)
+    last = _LAST_CHARACTER[byte_count % 3]
+    return re.compile(rf"[A-Za-z0-9_-]{{{characters - 1}}}{last}")
 
 
 def required(claims: Claims, name: str, kind: type) -> Any:  # noqa: ANN401 - the caller names the type

@@ -70,7 +70,14 @@ class PresentedRefreshToken:
 class RefreshTokens:
     """Encodes and parses refresh tokens. No I/O; whether a token is current only Redis knows."""
 
-    def __init__(self, ring: KeyRing, *, issuer: str, audience: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        ring: KeyRing[SigningKey],
+        *,
+        issuer: str,
+        audience: str,
+        clock: Clock,
+    ) -> None:
         self._ring = ring
         self._fixed = {"iss": issuer, "aud": f"{audience}/refresh", "type": "refresh"}
         self._clock = clock

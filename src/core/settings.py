@@ -83,9 +83,15 @@ class Settings(BaseSettings):
     JWT_REFRESH_SECRET_KEY: SecretStr = Field(
         description="signs refresh tokens and derives their successors; at least 32 random bytes",
     )
-    JWT_ALGORITHM: Literal["HS256"] = Field(
+    JWT_ALGORITHM: Literal["HS256", "ES256", "RS256"] = Field(
         default="HS256",
-        description="how access tokens are signed",
+        description="of new keys for access tokens; with ES256 and RS256 others can verify them "
+        "without a secret",
+    )
+    JWT_KEYS_FILE: str = Field(
+        default=".local/keys.json",
+        min_length=1,
+        description="further keys, which `secrets rotate` writes; need not be there",
     )
     JWT_ISSUER: str = Field(
         default="latchkey", min_length=1, description="the `iss` of every token"

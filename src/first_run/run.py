@@ -18,13 +18,16 @@ from uvicorn import Config, Server
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
+from src.auth.keys import Keys
+from src.core.clock import utc_now
 from src.core.logging import configure_logging
 from src.core.redis import build_redis
-from src.core.settings import ENV_FILE, load_settings, raw_setting
+from src.core.settings import ENV_FILE, Settings, load_settings, raw_setting
 from src.first_run.accounts import seed_demo_users
 from src.first_run.announcement import Announcement, Say, announce_when_ready
 from src.first_run.embedded_redis import embedded_redis
 from src.first_run.failures import ExitCode, RedisUnavailable
+from src.first_run.key_rotation import write_first_key
 from src.first_run.listening import reachable_at, take_address, url_of
 from src.first_run.schema import migrate
 from src.first_run.secret_file import SECRET_NAMES, generate_secrets
@@ -53,6 +56,7 @@ def run(options: ServerOptions, *, say: Say) -> None:
         _generate_first_secrets(say)
         settings = load_settings()
         configure_logging(settings.LOG_LEVEL)
+        _check_keys(settings, say)
         listener = stack.enter_context(take_address(options.host, options.port, local=LOCAL))
         is_embedded = settings.REDIS_URL is None
         if settings.REDIS_URL is None:
@@ -107,6 +111,13 @@ def _generate_first_secrets(say: Say) -> None:
     if makes_first_secrets():
         names = generate_secrets(Path(ENV_FILE))
         say(f"Wrote {' and '.join(names)} to {ENV_FILE} (readable by you alone).")
+
+
+def _check_keys(settings: Settings, say: Say) -> None:
+    """Raises: `ConfigurationError`. In development a missing key pair is made."""
+    if not settings.is_production and write_first_key(settings, utc_now()):
+        say(f"Wrote an {settings.JWT_ALGORITHM} key to {settings.JWT_KEYS_FILE} (for you alone).")
+    Keys(settings)
 
 
 def _serve(options: ServerOptions, listener: socket.socket) -> None:

@@ -20,7 +20,8 @@ SNAPSHOT = REPOSITORY / "tests" / "openapi.json"
 # All that answers without a token; log-out takes the refresh token in its place.
 PUBLIC = {
     "POST /auth/signup", "POST /auth/login", "POST /auth/refresh", "GET /healthz", "GET /readyz",
-    "GET /auth/revocations",
+    "GET /auth/revocations", "GET /.well-known/jwks.json",
+    "GET /.well-known/oauth-authorization-server",
 }  # fmt: skip
 PUBLIC_PAGES = {
     "/", "/docs", "/docs/docs.js", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css",

@@ -72,6 +72,7 @@ def server_environment(*, database_url: str, redis_url: str, **changes: str) -> 
         **inherited,
         "JWT_SECRET_KEY": secrets.token_urlsafe(48),
         "JWT_REFRESH_SECRET_KEY": secrets.token_urlsafe(48),
+        "JWT_KEYS_FILE": "no such file",
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "BCRYPT_ROUNDS": "4",
