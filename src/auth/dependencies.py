@@ -5,8 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from datetime import timedelta
-from typing import Annotated, Final
-from urllib.parse import parse_qsl
+from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -29,19 +28,15 @@ from src.auth.same_origin import require_same_origin
 from src.auth.schemas import LoginRequest, LogoutRequest, RefreshRequest
 from src.auth.sessions import ClientInfo, LogoutCredential, LogoutScope, Sessions
 from src.auth.token_modes import BodyMode, CookieMode
-from src.core.bodies import parse_json, require_json
+from src.core.bodies import FORM_TYPE, media_type_of, parse_form, parse_json, require_json
 from src.core.db import DbSession
 from src.core.errors import (
     AuthenticationRequired,
     FieldError,
     InvalidRequest,
-    MalformedBody,
     ServiceUnavailable,
 )
 from src.core.identity import Identity, presented_bearer_token
-
-FORM_TYPE: Final = "application/x-www-form-urlencoded"
-MOST_FORM_FIELDS: Final = 20
 
 # At least 128 random bits: 22 characters of base64url, or a UUID.
 IdempotencyKey = Annotated[
@@ -178,9 +173,8 @@ async def get_login_request(request: Request) -> LoginRequest:
 
     An Authorization header is ignored: Swagger UI sends an empty client with the form.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
-    if media_type == FORM_TYPE:
+    if media_type_of(request) == FORM_TYPE:
         return _from_form(body)
     require_json(request)
     try:
@@ -192,19 +186,7 @@ async def get_login_request(request: Request) -> LoginRequest:
 
 
 def _from_form(body: bytes) -> LoginRequest:
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=bool(body),
-            errors="strict",
-            max_num_fields=MOST_FORM_FIELDS,
-        )
-    except ValueError as error:
-        raise MalformedBody(cause="form") from error
-    fields = dict(pairs)
-    if len(fields) != len(pairs):  # RFC 6749 §3.2
-        raise MalformedBody(cause="form with a repeated field")
+    fields = parse_form(body)
     missing = [
         FieldError(f"/{n}", "Field required") for n in ("username", "password") if n not in fields
     ]

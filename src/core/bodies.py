@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, NoReturn
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -18,6 +19,8 @@ from src.core.errors import (
 )
 
 MAX_DEPTH: Final = 32
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+MOST_FORM_FIELDS: Final = 20
 
 _JSON_TYPE = re.compile(r"application/json(?:\s*;\s*charset=\"?utf-8\"?)?\s*", re.IGNORECASE)
 # A string, closed or not, or a bracket. It never goes back over what it has passed: an unfinished
@@ -50,6 +53,32 @@ def require_json(request: Request) -> None:
     """Raises: `UnsupportedMediaType` unless the body is declared as JSON in UTF-8."""
     if not _JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
         raise UnsupportedMediaType
+
+
+def media_type_of(request: Request) -> str:
+    """What the body is declared to be, in lower case, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """The fields of an `application/x-www-form-urlencoded` body, none of them twice.
+
+    Raises: `MalformedBody`. Source: RFC 6749 §3.2 and appendix B.
+    """
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(body),
+            errors="strict",
+            max_num_fields=MOST_FORM_FIELDS,
+        )
+    except ValueError as error:
+        raise MalformedBody(cause="form") from error
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise MalformedBody(cause="form with a repeated field")
+    return fields
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
