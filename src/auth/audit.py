@@ -41,6 +41,9 @@ class Event(StrEnum):
     ROLE_REFUSED = "role-refused"
     USER_CHANGED = "user-changed"
     USER_SESSIONS_ENDED = "user-sessions-ended"
+    CLIENT_CHANGED = "client-changed"
+    CLIENT_REFUSED = "client-refused"
+    SERVICE_TOKEN_ISSUED = "service-token-issued"  # noqa: S105 - an event's name
 
     @property
     def outcome(self) -> str:
@@ -61,9 +64,10 @@ _REFUSALS: Final = {
     Event.REFRESH_REFUSED,
     Event.LIMIT_REACHED,
     Event.ROLE_REFUSED,
+    Event.CLIENT_REFUSED,
 }
 # These cost an attacker nothing: each person and address is told of once a minute.
-_CHEAP: Final = {Event.LIMIT_REACHED, Event.ROLE_REFUSED}
+_CHEAP: Final = {Event.LIMIT_REACHED, Event.ROLE_REFUSED, Event.CLIENT_REFUSED}
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from src.core.errors import Problem
+from src.core.errors import Problem, UnsupportedMediaType
 
 
 class InvalidTokenMode(Problem):
@@ -122,3 +122,7 @@ class HashingBusy(Problem):
     status = 503
     detail = "Too many log-ins at the moment. Try again in a few seconds."
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
+
+
+class FormExpected(UnsupportedMediaType):
+    detail = "Send the body as application/x-www-form-urlencoded, with that Content-Type."

@@ -84,6 +84,15 @@ class Attempts:
             spent_by_success=True,
         )
 
+    async def count_wrong_client(self) -> None:
+        """After a wrong client secret. A right one is never refused: nobody guesses 256 bits.
+
+        Raises: `TooManyRequests`, `ServiceUnavailable`.
+        """
+        if self._limits.store is not None:
+            limits = {keys.guesses(self._address): GUESSES_FROM_ADDRESS}
+            self._admit(limits, await self._limits.store.take(secrets.token_hex(8), limits))
+
     @asynccontextmanager
     async def _counted(
         self,

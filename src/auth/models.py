@@ -31,6 +31,24 @@ class User(SQLModel, table=True):
     last_login_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class ServiceClient(SQLModel, table=True):
+    """A program that authenticates with a secret of its own; `id` is its `client_id`.
+
+    With a `customer_id` it gets service tokens for that customer. `may_introspect`: it may ask
+    about tokens, and end the sessions that they belong to.
+    """
+
+    __tablename__ = "service_clients"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    name: str = Field(max_length=64)
+    secret_hash: str = Field(max_length=64)
+    customer_id: str | None = Field(default=None, max_length=64)
+    may_introspect: bool = Field(default=False)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    disabled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 class AuthEvent(SQLModel, table=True):
     """One row of the history (docs/audit.md). Rows are added, never changed or removed.
 

@@ -151,6 +151,28 @@ class TokenResponse(BaseModel):
         return self._session_id
 
 
+class ServiceTokenResponse(BaseModel):
+    """A token of a service client (RFC 6749 §5.1); `expires_in` is in seconds."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the type's name
+    expires_in: int
+
+
+class Introspection(BaseModel):
+    """What a token is worth now (RFC 7662 §2.2). Of one that is not active nothing else is said."""
+
+    active: bool
+    type: Literal["access", "refresh", "service"] | None = None
+    sub: Annotated[str | None, Field(description="the user's id")] = None
+    sid: Annotated[str | None, Field(description="the session's id")] = None
+    roles: list[str] | None = None
+    client_id: Annotated[str | None, Field(description="whose service token it is")] = None
+    customer_id: str | None = None
+    iat: Annotated[int | None, Field(description="seconds since the epoch, as `exp`")] = None
+    exp: int | None = None
+
+
 class SessionView(BaseModel):
     """A live session as its owner sees it."""
 

@@ -1,9 +1,11 @@
 """Sessions: open, refresh, end. Rules in docs/adr/0002-rotation-and-grace.md."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -27,6 +29,8 @@ from src.auth.store import users
 from src.auth.store.sessions import LiveSession, SessionStore, Verdict
 from src.core.clock import Clock
 from src.core.errors import InvalidToken
+
+REVOKED: Final = "revoked-by-client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,21 @@ class Sessions:
         ended = await self._store.end_all(user_id=user_id, only_if_alive=session_id, keep=keep)
         await self._feed.publish([each for each in ended if each not in told])
         note_ended(ended, user_id=user_id, cause=f"logout-{scope}")
+
+    async def revoke(self, presented: str) -> bool:
+        """End the session that an access or a refresh token names; False for any other text."""
+        credentials = (
+            LogoutCredential(refresh_token=presented),
+            LogoutCredential(access_token=presented),
+        )
+        for credential in credentials:
+            with suppress(InvalidToken):
+                named = self._named_session(credential)
+                if named is not None:
+                    user_id, session_id = named
+                    await self.end(user_id=user_id, session_id=session_id, cause=REVOKED)
+                    return True
+        return False
 
     async def end_all(self, *, user_id: UUID, cause: str) -> None:
         """End every session of a user and refuse all tokens issued until now."""

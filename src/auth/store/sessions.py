@@ -123,6 +123,22 @@ class SessionStore:
 
     async def rotate(self, presented: PresentedRefreshToken, *, key_hash: str) -> Rotation:
         """Exchange a token for its successor, by the rules of lua/rotate.lua."""
+        return await self._judge(presented, key_hash=key_hash, only_look=False)
+
+    async def look_at(self, presented: PresentedRefreshToken) -> Rotation:
+        """What would become of a token now, by the same rules; nothing changes.
+
+        The times are those of the session as it is.
+        """
+        return await self._judge(presented, key_hash="", only_look=True)
+
+    async def _judge(
+        self,
+        presented: PresentedRefreshToken,
+        *,
+        key_hash: str,
+        only_look: bool,
+    ) -> Rotation:
         link, lifetimes = presented.link, self._lifetimes
         verdict, *times = await reach(
             self._rotate(
@@ -138,6 +154,7 @@ class SessionStore:
                     _milliseconds(lifetimes.grace),
                     _milliseconds(lifetimes.recovery),
                     key_hash,
+                    "look" if only_look else "",
                 ],
             ),
         )

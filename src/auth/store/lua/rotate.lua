@@ -7,6 +7,7 @@
 -- ARGV[5]  h(jti) of its only successor   ARGV[6]  idle lifetime, ms
 -- ARGV[7]  absolute lifetime, ms           ARGV[8]  grace, ms; 0 is strict
 -- ARGV[9]  recovery by idempotency key, ms ARGV[10] h(idempotency key) or ''
+-- ARGV[11] 'look' to learn the verdict alone: nothing is written
 --
 -- Returns {verdict} or, for ROTATED and REPLAY, {verdict, rotated at, expires at}, ms.
 
@@ -17,7 +18,10 @@ end
 
 local function ms(number) return string.format('%.0f', number) end
 
+local only_look = ARGV[11] == 'look'
+
 local function kill(verdict)
+  if only_look then return {verdict} end
   redis.call('DEL', KEYS[2])
   redis.call('ZREM', KEYS[1], ARGV[1])
   return {verdict}
@@ -41,6 +45,7 @@ end
 
 -- 2. The current token.
 if generation == n and hash == current then
+  if only_look then return {'ROTATED', rotated_at, ms(tonumber(expires_at))} end
   local expires = math.min(now + ARGV[6], absolute_end)
   redis.call('HSET', KEYS[2], 'n', ms(n + 1), 'c', successor, 'r', ms(now), 'k', ARGV[10])
   redis.call('PEXPIREAT', KEYS[2], ms(expires))
