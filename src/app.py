@@ -22,16 +22,21 @@ from src.auth.access_tokens import LEEWAY_SECONDS, AccessTokens
 from src.auth.access_tokens import TOKEN_TYPE as ACCESS_TYPE
 from src.auth.audit import Audit
 from src.auth.authentication import ActiveUsers, TokenAuthentication
+from src.auth.customers import CustomerAuthentication
 from src.auth.dependencies import RECORDED
+from src.auth.inspection import TokenInspection
 from src.auth.key_ring import KeyRing, SigningKey
 from src.auth.limits import RateLimits
+from src.auth.oauth_errors import OAuthRefusal
+from src.auth.oauth_responses import handle_oauth_error
 from src.auth.passwords import PasswordHasher
 from src.auth.refresh_tokens import TOKEN_TYPE as REFRESH_TYPE
 from src.auth.refresh_tokens import RefreshTokens
 from src.auth.revocations import WAIT, RevocationFeed, Revocations
-from src.auth.routes import account, admin, token
+from src.auth.routes import account, admin, clients, token
 from src.auth.routes import events as event_routes
 from src.auth.routes import sessions as session_routes
+from src.auth.service_tokens import ServiceTokens, service_tokens
 from src.auth.sessions import Sessions
 from src.auth.store.rate_limits import RateLimitStore
 from src.auth.store.revocations import RevocationStream
@@ -39,8 +44,10 @@ from src.auth.store.sessions import Lifetimes, SessionStore
 from src.chat.responder import Responder
 from src.chat.router import router as chat_router
 from src.chat.speech import Speeches
+from src.context.router import router as context_router
 from src.core.addresses import TrustedProxies
 from src.core.clock import Clock, utc_now
+from src.core.customers import AuthenticateCustomer
 from src.core.db import SessionMaker, build_engine, build_sessionmaker
 from src.core.errors import Problem
 from src.core.identity import Authenticate, StillSignedIn
@@ -83,6 +90,9 @@ class State(TypedDict):
     feed: RevocationFeed
     authenticate: Authenticate
     still_signed_in: StillSignedIn
+    service_tokens: ServiceTokens | None
+    authenticate_customer: AuthenticateCustomer | None
+    inspection: TokenInspection
     responder: Responder
     speeches: Speeches
 
@@ -138,6 +148,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     )
     for error, handler in (
         (Problem, handle_problem),
+        (OAuthRefusal, handle_oauth_error),
         (HTTPException, handle_http_exception),
         (RequestValidationError, handle_validation_error),
         (Exception, handle_unexpected),
@@ -149,9 +160,10 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         session_routes.router,
         event_routes.router,
         admin.router,
+        clients.router,
     ):
         app.include_router(router, dependencies=[RECORDED])
-    routers = [chat_router, anatomy_router, picture_router, health_router]
+    routers = [chat_router, anatomy_router, picture_router, context_router, health_router]
     if not settings.is_production:
         routers.append(build_pages_router())
     for router in routers:
@@ -229,7 +241,17 @@ def _build_state(
         audience=settings.JWT_AUDIENCE,
         clock=clock,
     )
-    authentication = TokenAuthentication(access_tokens, revocations, ActiveUsers(sessionmaker))
+    active_users = ActiveUsers(sessionmaker)
+    authentication = TokenAuthentication(access_tokens, revocations, active_users)
+    session_store = SessionStore(redis, _lifetimes(settings))
+    sessions = Sessions(
+        store=session_store,
+        access_tokens=access_tokens,
+        refresh_tokens=refresh_tokens,
+        feed=feed,
+        clock=clock,
+    )
+    of_services = service_tokens(settings, clock=clock)
     return State(
         settings=settings,
         clock=clock,
@@ -237,13 +259,7 @@ def _build_state(
         redis=redis,
         hasher=hasher,
         audit=Audit(sessionmaker, clock=clock),
-        sessions=Sessions(
-            store=SessionStore(redis, _lifetimes(settings)),
-            access_tokens=access_tokens,
-            refresh_tokens=refresh_tokens,
-            feed=feed,
-            clock=clock,
-        ),
+        sessions=sessions,
         limits=RateLimits(
             RateLimitStore(redis) if settings.RATE_LIMITS == "on" else None,
             secret=settings.JWT_REFRESH_SECRET_KEY.get_secret_value(),
@@ -252,6 +268,16 @@ def _build_state(
         feed=feed,
         authenticate=authentication,
         still_signed_in=authentication.still_accepts,
+        service_tokens=of_services,
+        authenticate_customer=CustomerAuthentication(of_services) if of_services else None,
+        inspection=TokenInspection(
+            authenticate=authentication,
+            require_active=active_users.require,
+            refresh_tokens=refresh_tokens,
+            store=session_store,
+            sessions=sessions,
+            service_tokens=of_services,
+        ),
         responder=responder,
         speeches=Speeches(),
     )

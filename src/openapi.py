@@ -46,7 +46,7 @@ def _amend_operation(operation: Document) -> None:
     if {BEARER_SCHEME: []} in operation.get("security", []):
         operation["security"].append({PASSWORD_SCHEME: []})
         _add(responses, ServiceUnavailable)
-    if "requestBody" in operation:
+    if "application/json" in operation.get("requestBody", {}).get("content", {}):
         _add(responses, MalformedBody, PayloadTooLarge, UnsupportedMediaType)
     if "422" in responses:
         if MEDIA_TYPE not in responses["422"]["content"]:  # FastAPI's own, which we never send
