@@ -117,7 +117,7 @@ def _add_figure(root: Element, figure: Figure, parts: Mapping[Region, list[str]]
         root,
         "g",
         {
-            "id": figure.view,
+            "id": f"body-{figure.view}",
             "role": "group",
             "aria-label": figure.view.capitalize(),
             "transform": f"translate({figure.midline_x} {figure.crown_y})",
@@ -130,7 +130,7 @@ def _add_figure(root: Element, figure: Figure, parts: Mapping[Region, list[str]]
     for name, look in _DECORATIONS.items():
         half = figure.decorations[name]
         path = _compact(half + mirrored(half))
-        SubElement(decorations, "path", {"class": name, **look, "d": path})
+        SubElement(decorations, "path", {"class": f"body-{name}", **look, "d": path})
 
 
 def _areas(figure: Figure) -> Iterator[tuple[Region, Side | None, Path]]:
