@@ -8,7 +8,6 @@ from typing import Any, TypedDict
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import SecretStr
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
@@ -19,21 +18,19 @@ from src.anatomy.picture_router import router as picture_router
 from src.anatomy.router import router as anatomy_router
 from src.assistant.plug import responding
 from src.auth.access_tokens import LEEWAY_SECONDS, AccessTokens
-from src.auth.access_tokens import TOKEN_TYPE as ACCESS_TYPE
 from src.auth.audit import Audit
 from src.auth.authentication import ActiveUsers, TokenAuthentication
 from src.auth.customers import CustomerAuthentication
 from src.auth.dependencies import RECORDED
 from src.auth.inspection import TokenInspection
-from src.auth.key_ring import KeyRing, SigningKey
+from src.auth.keys import Keys
 from src.auth.limits import RateLimits
 from src.auth.oauth_errors import OAuthRefusal
 from src.auth.oauth_responses import handle_oauth_error
 from src.auth.passwords import PasswordHasher
-from src.auth.refresh_tokens import TOKEN_TYPE as REFRESH_TYPE
 from src.auth.refresh_tokens import RefreshTokens
 from src.auth.revocations import WAIT, RevocationFeed, Revocations
-from src.auth.routes import account, admin, clients, token
+from src.auth.routes import account, admin, clients, token, well_known
 from src.auth.routes import events as event_routes
 from src.auth.routes import sessions as session_routes
 from src.auth.service_tokens import ServiceTokens, service_tokens
@@ -80,6 +77,7 @@ class State(TypedDict):
 
     settings: Settings
     clock: Clock
+    keys: Keys
     sessionmaker: SessionMaker
     redis: Redis
     hasher: PasswordHasher
@@ -163,7 +161,14 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         clients.router,
     ):
         app.include_router(router, dependencies=[RECORDED])
-    routers = [chat_router, anatomy_router, picture_router, context_router, health_router]
+    routers = [
+        well_known.router,
+        chat_router,
+        anatomy_router,
+        picture_router,
+        context_router,
+        health_router,
+    ]
     if not settings.is_production:
         routers.append(build_pages_router())
     for router in routers:
@@ -206,7 +211,7 @@ async def running_parts(settings: Settings, clock: Clock = utc_now) -> AsyncIter
                 hasher,
                 responder=responder,
             )
-            async with state["feed"].following():
+            async with state["feed"].following(), state["keys"].following():
                 yield state
     finally:
         hasher.close()
@@ -228,15 +233,16 @@ def _build_state(
     window = settings.access_ttl + timedelta(seconds=LEEWAY_SECONDS)
     revocations = Revocations(window=window, clock=clock)
     feed = RevocationFeed(RevocationStream(redis, follower, window=window), revocations)
+    keys = Keys(settings, clock=clock)
     access_tokens = AccessTokens(
-        _key_ring(settings.JWT_SECRET_KEY, ACCESS_TYPE),
+        keys.access,
         issuer=settings.JWT_ISSUER,
         audience=settings.JWT_AUDIENCE,
         ttl=settings.access_ttl,
         clock=clock,
     )
     refresh_tokens = RefreshTokens(
-        _key_ring(settings.JWT_REFRESH_SECRET_KEY, REFRESH_TYPE),
+        keys.refresh,
         issuer=settings.JWT_ISSUER,
         audience=settings.JWT_AUDIENCE,
         clock=clock,
@@ -255,6 +261,7 @@ def _build_state(
     return State(
         settings=settings,
         clock=clock,
+        keys=keys,
         sessionmaker=sessionmaker,
         redis=redis,
         hasher=hasher,
@@ -281,10 +288,6 @@ def _build_state(
         responder=responder,
         speeches=Speeches(),
     )
-
-
-def _key_ring(secret: SecretStr, token_type: str) -> KeyRing:
-    return KeyRing(SigningKey(secret=secret.get_secret_value(), token_type=token_type))
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:
