@@ -4,8 +4,6 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,16 +11,18 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from src.core.settings import ENV_FILE, ConfigurationError, Settings, load_settings, raw_setting
+from src.core.settings import ENV_FILE, Settings, load_settings, raw_setting
 from src.first_run.accounts import add_user, seed_demo_users
 from src.first_run.audit import verify_history
+from src.first_run.client_commands import client_app
 from src.first_run.doctor import Finding, Verdict, examine
-from src.first_run.failures import CommandFailure, ExitCode, Refused
+from src.first_run.failures import ExitCode, Refused
 from src.first_run.run import LOCAL, ServerOptions
 from src.first_run.run import run as run_server
 from src.first_run.schema import migrate as migrate_database
 from src.first_run.schema import require_current
 from src.first_run.secret_file import generate_secrets
+from src.first_run.telling import failures_told
 
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.PROBLEM: "red"}
 
@@ -40,20 +40,8 @@ sessions_app = typer.Typer(no_args_is_help=True, help="Where people are logged i
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(user_app, name="user")
 app.add_typer(sessions_app, name="sessions")
+app.add_typer(client_app, name="client")
 app.add_typer(audit_app, name="audit")
-
-
-@contextmanager
-def _failures_told() -> Iterator[None]:
-    """The message on standard error, without a traceback, and the exit code of its kind."""
-    try:
-        yield
-    except ConfigurationError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(ExitCode.CONFIGURATION) from error
-    except CommandFailure as failure:
-        typer.echo(str(failure), err=True)
-        raise typer.Exit(failure.exit_code) from failure
 
 
 @app.command()
@@ -65,7 +53,7 @@ def run(
     reload: Annotated[bool, typer.Option("--reload", help="Start again on every change.")] = False,
 ) -> None:
     """Serve, with all that takes: secrets, Redis, migrations and demo users in development."""
-    with _failures_told():
+    with failures_told():
         run_server(ServerOptions(host=host, port=port, workers=workers, reload=reload), say=_say)
 
 
@@ -88,7 +76,7 @@ def doctor(
 @app.command()
 def migrate() -> None:
     """Bring the database's tables up to date."""
-    with _failures_told():
+    with failures_told():
         migrate_database(raw_setting("DATABASE_URL") or "")
     typer.echo("The database is up to date.")
 
@@ -96,7 +84,7 @@ def migrate() -> None:
 @app.command()
 def seed() -> None:
     """Make the demo users, in development."""
-    with _failures_told():
+    with failures_told():
         settings = load_settings()
         if settings.is_production:
             raise Refused("Demo users are for development: ENVIRONMENT is production.")
@@ -143,7 +131,7 @@ def create(
     ] = False,
 ) -> None:
     """Make an account; asks for its password."""
-    with _failures_told():
+    with failures_told():
         settings = load_settings()
         require_current(settings.DATABASE_URL)
         add_user(
@@ -168,7 +156,7 @@ def role(
         raise typer.BadParameter("Say --add ROLE or --remove ROLE.")
     from src.first_run import administration  # noqa: PLC0415 - it loads the whole application
 
-    with _failures_told():
+    with failures_told():
         roles = administration.change_roles(load_settings(), email=email, add=add, remove=remove)
     typer.echo(f"{email} has now: {', '.join(roles) or 'no role'}.")
 
@@ -178,7 +166,7 @@ def disable(email: str) -> None:
     """End an account's sessions and let nobody log in to it."""
     from src.first_run import administration  # noqa: PLC0415 - it loads the whole application
 
-    with _failures_told():
+    with failures_told():
         administration.set_active(load_settings(), email=email, is_active=False)
     typer.echo(f"{email} is disabled.")
 
@@ -188,7 +176,7 @@ def enable(email: str) -> None:
     """Let a disabled account log in again."""
     from src.first_run import administration  # noqa: PLC0415 - it loads the whole application
 
-    with _failures_told():
+    with failures_told():
         administration.set_active(load_settings(), email=email, is_active=True)
     typer.echo(f"{email} is enabled.")
 
@@ -198,7 +186,7 @@ def list_sessions(email: str) -> None:
     """Where somebody is logged in, the most recently used first."""
     from src.first_run import administration  # noqa: PLC0415 - it loads the whole application
 
-    with _failures_told():
+    with failures_told():
         live = administration.list_sessions(load_settings(), email=email)
     for session in live:
         used = session.last_used_at.isoformat(timespec="seconds")
@@ -216,7 +204,7 @@ def revoke(
     """End all of somebody's sessions, or one of them."""
     from src.first_run import administration  # noqa: PLC0415 - it loads the whole application
 
-    with _failures_told():
+    with failures_told():
         administration.end_sessions(load_settings(), email=email, session_id=session)
     typer.echo(f"Ended {'session ' + session if session else 'every session'} of {email}.")
 
@@ -229,7 +217,7 @@ def verify(
     ] = None,
 ) -> None:
     """Look whether any row of the history was changed, moved, added or removed."""
-    with _failures_told():
+    with failures_told():
         chain = verify_history(raw_setting("DATABASE_URL") or "", expected_head=expect_head)
     typer.echo(f"{chain.count} events, head {chain.head}")
 

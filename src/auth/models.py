@@ -10,6 +10,7 @@ from sqlmodel import Field, SQLModel
 from src.core.clock import utc_now
 from src.core.db import UtcDateTime, new_id
 
+CLIENT_NAME_LENGTH: Final = 64
 ADMIN: Final = "admin"  # the one role with a meaning of its own
 
 
@@ -41,7 +42,7 @@ class ServiceClient(SQLModel, table=True):
     __tablename__ = "service_clients"
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    name: str = Field(max_length=64)
+    name: str = Field(max_length=CLIENT_NAME_LENGTH)
     secret_hash: str = Field(max_length=64)
     customer_id: str | None = Field(default=None, max_length=64)
     may_introspect: bool = Field(default=False)
