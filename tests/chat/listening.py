@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp, Message
 
+from tests.factories import Person
 from tests.features import Somebody
 
 Event = tuple[str, Any]
@@ -74,13 +75,13 @@ class Stream:
 def app_of(client: httpx.AsyncClient) -> ASGIApp:
     transport = client._transport
     assert isinstance(transport, httpx.ASGITransport)
-    return transport.app  # type: ignore[return-value]
+    return transport.app
 
 
 @asynccontextmanager
 async def listening(
     chat: httpx.AsyncClient,
-    person: Somebody,
+    person: Somebody | Person,
     message: str,
     *,
     key: str | None = None,
@@ -115,7 +116,11 @@ async def listening(
         "client": ("127.0.0.1", 1),
         "server": ("testserver", 80),
     }
-    answering = asyncio.create_task(app_of(chat)(scope, receive, stream.take))  # type: ignore[arg-type]
+
+    async def answer() -> None:
+        await app_of(chat)(scope, receive, stream.take)
+
+    answering = asyncio.create_task(answer())
     answering.add_done_callback(lambda _: stream.ended.set())
     try:
         yield stream

@@ -5,9 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import update
+from sqlmodel import select
 
-from src.chat.models import ChatSession
+from src.chat.models import ChatMessage, ChatSession
 from src.core.db import SessionMaker
 from tests.chat.conftest import Statement
 from tests.chat.talk import MISSING, read, say
@@ -141,8 +142,8 @@ async def test_a_deleted_session_takes_its_messages_along(
         assert problem(response) == "session-not-found"
     assert [s["id"] for s in (await page_of(chat, ada))["sessions"]] == [kept]
     async with sessionmaker() as db:
-        left = await db.exec(text("SELECT content FROM chat_messages WHERE content LIKE '%gone'"))
-        assert left.all() == []
+        left = await db.exec(select(ChatMessage.content))
+        assert not [content for content in left if content.endswith("gone")]
 
 
 @on_sqlite

@@ -133,9 +133,9 @@ async def test_anothers_id_answers_as_a_missing_one_and_nothing_is_changed(
         if not takes_an_id(path):
             continue
         kind = owned(path)
-        body = {"json": kind.change} if method in ("PATCH", "PUT", "POST") else {}
+        body = kind.change if method in ("PATCH", "PUT", "POST") else None
         answers = [
-            await client.request(method, with_id(path, each), headers=bob.authorization, **body)
+            await client.request(method, with_id(path, each), json=body, headers=bob.authorization)
             for each in (ids[path.partition("{")[0]], kind.missing())
         ]
         assert without_request_id(answers[0]) == without_request_id(answers[1]), (method, path)
@@ -183,7 +183,7 @@ async def test_a_user_id_changes_nothing_wherever_it_is(
     ada, bob = await sign_up(client), await sign_up(client)
     ids = await made_by(app, client, ada)
     before = await seen_by(app, client, ada, ids)
-    named = {
+    named: dict[str, Any] = {
         "params": {"user_id": ada.user["id"]},
         "headers": {
             **bob.authorization,
