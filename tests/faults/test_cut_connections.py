@@ -5,7 +5,7 @@ import functools
 import httpx
 import pytest
 
-from tests.factories import log_in, sign_up
+from tests.factories import Person, log_in, sign_up
 from tests.faults.ledger import Ledger, expect_all_go_on, workers_on
 from tests.faults.proxy import CuttingProxy, Moment
 from tests.processes.workers import report, statuses, until
@@ -61,11 +61,15 @@ async def test_a_global_log_out_that_was_cut_reaches_every_access_token_when_rep
             for scripts_before in (0, 1):
                 laptop = await sign_up(client)
                 phone = await log_in(client, laptop)
-                log_out = {"json": {"scope": "global"}, "headers": laptop.authorization}
                 proxy.cut_next(moment, times=CUT_AGAIN, after=scripts_before)
-                assert (await client.post("/auth/logout", **log_out)).status_code == 503
-                assert (await client.post("/auth/logout", **log_out)).status_code == 204
+                assert (await log_out_everywhere(client, laptop)).status_code == 503
+                assert (await log_out_everywhere(client, laptop)).status_code == 204
                 for each in (laptop, phone):
                     me = functools.partial(client.get, "/auth/me", headers=each.authorization)
                     await until(me, 401, within=1.0)
             assert proxy.cuts == 2 * CUT_AGAIN
+
+
+async def log_out_everywhere(client: httpx.AsyncClient, person: Person) -> httpx.Response:
+    scope = {"scope": "global"}
+    return await client.post("/auth/logout", json=scope, headers=person.authorization)
