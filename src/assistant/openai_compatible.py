@@ -6,16 +6,15 @@ configured.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 from uuid import UUID
 
 from openai import (
     APIStatusError,
     AsyncOpenAI,
-    AsyncStream,
     DefaultAsyncHttpx2Client,
     OpenAIError,
     Timeout,
@@ -28,6 +27,8 @@ from src.assistant.records import RecordsOf, sentences
 from src.chat.errors import AssistantUnavailable
 from src.chat.responder import Turn
 from src.core.logging import log_event
+
+T = TypeVar("T")
 
 MOST_CHARACTERS: Final = 8_000
 MOST_RECORDS: Final = 20
@@ -75,7 +76,7 @@ class OpenAICompatibleResponder:
         self._client = AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key or NO_KEY,
-            timeout=Timeout(patience.silence, connect=patience.connect),
+            timeout=Timeout(None, connect=patience.connect),  # the others are in `_in_time`
             max_retries=0,  # a person waits: better to tell them at once, they may ask again
             # A redirect would carry the question to a host that nobody configured.
             http_client=DefaultAsyncHttpx2Client(follow_redirects=False),
@@ -129,15 +130,14 @@ class OpenAICompatibleResponder:
     async def _stream(self, asked: list[ChatMessage]) -> AsyncGenerator[str]:
         """What the model says. Raises: what `openai` does, OSError, ValueError, `_BadReply`."""
         deadline = asyncio.get_running_loop().time() + self._patience.total
-        async with asyncio.timeout_at(deadline):
-            stream = await self._client.chat.completions.create(
-                model=self._model,
-                messages=cast("list[ChatCompletionMessageParam]", asked),
-                stream=True,
-            )
+        create = self._client.chat.completions.create(
+            model=self._model,
+            messages=cast("list[ChatCompletionMessageParam]", asked),
+            stream=True,
+        )
         said_something = finished = False
-        async with stream:
-            while (chunk := await self._next(stream, deadline)) is not None:
+        async with await self._in_time(create, deadline) as stream:
+            while (chunk := await self._in_time(anext(stream, None), deadline)) is not None:
                 piece, last = _read(chunk)
                 finished |= last
                 if piece:
@@ -146,18 +146,20 @@ class OpenAICompatibleResponder:
         if not (said_something and finished):
             raise _BadReply("the stream ended early" if said_something else "the reply is empty")
 
-    async def _next(
-        self,
-        stream: AsyncStream[ChatCompletionChunk],
-        deadline: float,
-    ) -> ChatCompletionChunk | None:
-        """The next chunk, None after the last. Comments that keep a connection open do not count.
+    async def _in_time(self, step: Awaitable[T], deadline: float) -> T:
+        """What the endpoint does next. Comments that keep a connection open do not count.
 
-        Raises: TimeoutError after too long a silence, and at the deadline.
+        Raises: `_BadReply` after too long a silence, and at the deadline.
         """
         silent_until = asyncio.get_running_loop().time() + self._patience.silence
-        async with asyncio.timeout_at(min(deadline, silent_until)):
-            return await anext(stream, None)
+        try:
+            async with asyncio.timeout_at(min(deadline, silent_until)):
+                return await step
+        except TimeoutError:
+            late = deadline < silent_until
+            raise _BadReply(
+                "the reply took too long" if late else "the endpoint is silent"
+            ) from None
 
 
 def _read(chunk: ChatCompletionChunk) -> tuple[str, bool]:

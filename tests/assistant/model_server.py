@@ -18,6 +18,8 @@ from starlette.routing import Route
 START_SECONDS = 10.0
 HANG = "hang"  # says nothing more and keeps the connection open
 KEEP_ALIVE = "keep alive"  # the same, but with comments
+PAUSE = "pause"  # is silent for PAUSE_SECONDS
+PAUSE_SECONDS = 0.4
 DRIBBLE = "dribble"  # never ends
 CUT = "cut"  # closes the connection in the middle of the stream
 
@@ -82,6 +84,9 @@ class ModelServer:
                 while isinstance(step, str) and step in _ENDLESS:
                     await asyncio.sleep(0.02)
                     yield _ENDLESS[step]
+                if step == PAUSE:
+                    await asyncio.sleep(PAUSE_SECONDS)
+                    continue
                 if step == CUT:
                     raise ConnectionAbortedError
                 yield f"data: {json.dumps(step) if isinstance(step, dict) else step}\n\n"
