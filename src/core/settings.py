@@ -41,6 +41,7 @@ DATABASE_SCHEMES = (
     "sqlite://",
     "sqlite+aiosqlite://",
 )
+BETTER_AUTH_BUILT_IN_SECRET: Final = "better-auth-secret-12345678901234567890"  # noqa: S105
 REDIS_SCHEMES = (
     "redis://",
     "rediss://",
@@ -163,6 +164,22 @@ class Settings(BaseSettings):
         default=None,
         description="the base URL of that Better Auth server",
     )
+    BETTER_AUTH_AUDIENCE: str | None = Field(
+        default=None,
+        description="the `aud` of its JWTs; without it, the issuer",
+    )
+    BETTER_AUTH_JWKS_URL: str | None = Field(
+        default=None,
+        description="where it publishes its keys; without it, /api/auth/jwks of the issuer",
+    )
+    BETTER_AUTH_DATABASE_URL: str | None = Field(
+        default=None,
+        description="where its tables are, which are only read; without it, DATABASE_URL",
+    )
+    BETTER_AUTH_REQUIRE_SUB: bool = Field(
+        default=False,
+        description="true refuses JWTs that name their user by the e-mail alone",
+    )
     CORS_ORIGINS: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="origins of browser clients elsewhere, separated by commas",
@@ -233,6 +250,27 @@ class Settings(BaseSettings):
             raise ValueError(f"{weakness}. Replace it here and in the services that share it")
         return secret
 
+    @field_validator("BETTER_AUTH_SECRET")
+    @classmethod
+    def _not_built_in(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret and secret.get_secret_value() == BETTER_AUTH_BUILT_IN_SECRET:
+            raise ValueError(
+                "is the one that Better Auth has built in: everybody knows it. Replace it there "
+                "and here",
+            )
+        return secret
+
+    @field_validator("BETTER_AUTH_JWKS_URL")
+    @classmethod
+    def _safe_to_fetch_keys_from(cls, url: str | None) -> str | None:
+        if url is not None:
+            check_endpoint(url)
+        if url is not None and is_overheard(url):
+            raise ValueError(
+                "must be https://, or on this machine: others could change the keys on their way",
+            )
+        return url
+
     @field_validator("JWT_REQUIRE_AUTH", mode="before")
     @classmethod
     def _always_required(cls, required: object) -> bool:
@@ -243,10 +281,10 @@ class Settings(BaseSettings):
             )
         return True
 
-    @field_validator("DATABASE_URL", "REDIS_URL")
+    @field_validator("DATABASE_URL", "BETTER_AUTH_DATABASE_URL", "REDIS_URL")
     @classmethod
     def _known_scheme(cls, url: str | None, info: ValidationInfo) -> str | None:
-        schemes = DATABASE_SCHEMES if info.field_name == "DATABASE_URL" else REDIS_SCHEMES
+        schemes = REDIS_SCHEMES if info.field_name == "REDIS_URL" else DATABASE_SCHEMES
         if url is not None and not url.startswith(schemes):
             raise ValueError(f"must start with one of {', '.join(schemes)}")
         if url is not None and info.field_name == "REDIS_URL":
@@ -321,6 +359,10 @@ class Settings(BaseSettings):
             "RATE_LIMITS=off is for load tests": self.RATE_LIMITS == "off",
             f"BCRYPT_ROUNDS is below {MIN_PRODUCTION_ROUNDS}": (
                 self.BCRYPT_ROUNDS < MIN_PRODUCTION_ROUNDS
+            ),
+            "BETTER_AUTH_SECRET is weak: replace it there and here": (
+                self.BETTER_AUTH_SECRET is not None
+                and weakness_of(self.BETTER_AUTH_SECRET.get_secret_value()) is not None
             ),
             "ASSISTANT_BASE_URL must be https://, or on this machine": is_overheard(
                 self.ASSISTANT_BASE_URL or "https://",
