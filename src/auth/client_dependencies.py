@@ -31,7 +31,7 @@ async def get_parameters(request: Request) -> dict[str, str]:
     Raises: `FormExpected`, `InvalidOAuthRequest`.
     """
     body = await request.body()
-    if media_type_of(request) != FORM_TYPE:
+    if body and media_type_of(request) != FORM_TYPE:
         raise FormExpected
     try:
         return {name: value for name, value in parse_form(body).items() if value}
