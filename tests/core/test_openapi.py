@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from src.app import create_app
+from tests.clients import oauth_error
 from tests.conftest import REPOSITORY, make_settings
 from tests.factories import problem
 
@@ -23,6 +24,13 @@ PUBLIC = {
     "GET /auth/revocations", "GET /.well-known/jwks.json",
     "GET /.well-known/oauth-authorization-server",
 }  # fmt: skip
+# What takes another credential than an access token, by the scheme of it.
+OF_CLIENTS = {"POST /auth/token", "POST /auth/introspect", "POST /auth/revoke"}
+OF_SERVICES = {"POST /v2/context/enriched", "POST /v2/context/memories"}
+OTHER_SCHEMES = {
+    **dict.fromkeys(OF_CLIENTS, "ServiceClient"),
+    **dict.fromkeys(OF_SERVICES, "ServiceToken"),
+}
 PUBLIC_PAGES = {
     "/", "/docs", "/docs/docs.js", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css",
     "/docs/favicon-32x32.png", "/openapi.json",
@@ -44,9 +52,15 @@ def operations(document: Document) -> Iterator[tuple[str, Document]]:
 
 
 def problems(operation: Document) -> Iterator[tuple[str, Document]]:
+    """Every failure but those of OAuth, which have a form of their own (RFC 6749 §5.2)."""
     for status, response in operation["responses"].items():
-        if status >= "400":
+        if status >= "400" and not is_oauth_error(response):
             yield status, response
+
+
+def is_oauth_error(response: Document) -> bool:
+    schema = {"$ref": "#/components/schemas/OAuthErrorView"}
+    return response.get("content", {}).get("application/json", {}).get("schema") == schema
 
 
 def references(node: object) -> Iterator[str]:
@@ -115,7 +129,11 @@ def test_successes_are_no_problems(document: Document) -> None:
 
 
 def test_what_takes_a_body_names_the_ways_in_which_a_body_fails(document: Document) -> None:
-    taking = [operation for _, operation in operations(document) if "requestBody" in operation]
+    taking = [
+        operation
+        for route, operation in operations(document)
+        if "requestBody" in operation and route not in OF_CLIENTS
+    ]
     assert len(taking) >= 8
     for operation in taking:
         named = {
@@ -135,6 +153,9 @@ def test_protected_operations_offer_both_ways_to_authorise(document: Document) -
     for route, operation in operations(document):
         if route in PUBLIC or route == "POST /auth/logout":
             assert "security" not in operation, route
+        elif route in OTHER_SCHEMES:
+            assert operation["security"] == [{OTHER_SCHEMES[route]: []}], route
+            assert {"401", "503"} <= set(operation["responses"]), route
         else:
             assert operation["security"] == [{"AccessToken": []}, {"Password": []}], route
             assert {"401", "503"} <= set(operation["responses"]), route
@@ -156,7 +177,7 @@ async def test_every_route_but_the_public_few_answers_401_without_a_token(
     document: Document,
 ) -> None:
     for route, _ in operations(document):
-        if route in PUBLIC:
+        if route in PUBLIC | OF_CLIENTS:
             continue
         method, path = route.split()
         for headers in ({}, {"X-User-Id": "1", "X-Forwarded-User": "admin", "Cookie": "user=1"}):
@@ -168,6 +189,19 @@ async def test_every_route_but_the_public_few_answers_401_without_a_token(
             method, filled(path), headers={"Authorization": "Bearer a.b.c"}
         )
         assert problem(refused) == "invalid-token", route
+
+
+def test_oauth_errors_are_those_of_routes_for_clients(document: Document) -> None:
+    for route, operation in operations(document):
+        found = {s for s, response in operation["responses"].items() if is_oauth_error(response)}
+        assert found == ({"400", "401"} if route in OF_CLIENTS else set()), route
+
+
+async def test_what_is_for_clients_answers_401_without_one(client: httpx.AsyncClient) -> None:
+    for route in OF_CLIENTS:
+        for headers in ({}, {"Authorization": "Bearer a.b.c"}, {"Cookie": "client_id=1"}):
+            response = await client.post(route.split()[1], headers=headers)
+            assert (response.status_code, oauth_error(response)) == (401, "invalid_client")
 
 
 async def test_no_method_of_any_address_is_forgotten_by_the_document(
