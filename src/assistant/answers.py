@@ -11,11 +11,9 @@ from src.assistant.intents import Intent
 from src.assistant.regions import region_name
 from src.assistant.understanding import Question
 
-MOST_EVERYDAY_NAMES: Final = 3
 MOST_EXAMPLES: Final = 10
 # The first words of names that keep their capital inside of a sentence.
 _PROPER: Final = ("Achilles", "Eustachian", "Fallopian", "Bartholin", "Langerhans", "Cowper")
-_SINGULAR_BEGINNINGS: Final = ("The", "A", "An", "One", "Part")
 _PRONOUN: Final = re.compile(r"^(It|They)\b")
 _BARE_VERB: Final = re.compile(r"(?!Its |This )[A-Z][a-z]+s ")
 
@@ -68,8 +66,7 @@ def _about_system(system: System, question: Question) -> str:
 
 
 def _tell(part: Part, _: Question) -> str:
-    pronoun = "They" if _is_plural(part) else "It"
-    return f"{_what(part)} {_does(part, pronoun)}\n\n{_belongs(part)} {_beside(part)}"
+    return f"{_what(part)} {_does(part, _pronoun(part))}\n\n{_belongs(part)} {_beside(part)}"
 
 
 def _look(part: Part, _: Question) -> str:
@@ -98,7 +95,7 @@ def _neighbours(part: Part, question: Question) -> str:
 
 def _names(part: Part, _: Question) -> str:
     everyday = ", ".join(part.everyday_names)
-    also = f" In everyday words: {everyday}." if everyday else ""
+    also = f" I also find it by: {everyday}." if everyday else ""
     return f"The Latin name of {the(part)} is {part.latin_name}.{also}"
 
 
@@ -111,9 +108,7 @@ def _measure(part: Part, question: Question) -> str:
         if part.paired:
             return f"On the left and on the right alike: {_is(part)}"
         return _is(part)
-    if re.search(r"\d", part.description + part.function):
-        return f"{_is(part)} {part.function}"
-    return f"I have no figures about {the(part)}, but I can say this. {_is(part)}"
+    return f"{_is(part)} {_does(part, _pronoun(part))}\n\nI have no further figures on it."
 
 
 _ABOUT_PART: Final[dict[Intent, Callable[[Part, Question], str]]] = {
@@ -129,13 +124,15 @@ _ABOUT_PART: Final[dict[Intent, Callable[[Part, Question], str]]] = {
 
 def _what(part: Part) -> str:
     """The names and what it is."""
-    also = _either(part.everyday_names[:MOST_EVERYDAY_NAMES])
-    also = f"also called {also}, " if also else ""
+    everyday = next(iter(part.everyday_names), "")
+    # "Red blood cell" leads to the blood, but is only some of it.
+    is_more = part.name.lower() in everyday.lower()
+    also = f"also called {everyday}, " if everyday and not is_more else ""
     return f"{part.name} ({also}Latin: {part.latin_name}). {_is(part)}"
 
 
 def _is(part: Part) -> str:
-    verb = "are" if _is_plural(part) else "is"
+    verb = "are" if _pronoun(part) == "They" else "is"
     description = part.description
     return f"{_upper(the(part))} {verb} {description[0].lower()}{description[1:]}"
 
@@ -157,7 +154,7 @@ def _place(part: Part, side: str | None) -> str:
 
 
 def _belongs(part: Part) -> str:
-    verb = "belong" if _is_plural(part) else "belongs"
+    verb = "belong" if _pronoun(part) == "They" else "belongs"
     return f"{_upper(the(part))} {verb} to {the(CATALOGUE.systems_by_slug[part.system])}."
 
 
@@ -220,13 +217,8 @@ def _all_of(parts: Sequence[Part]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _either(names: Sequence[str]) -> str:
-    return " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
-
-
-def _is_plural(part: Part) -> bool:
-    beginning = part.description.split(" ", 1)[0]
-    return part.function.startswith("They ") or beginning not in _SINGULAR_BEGINNINGS
+def _pronoun(part: Part) -> str:
+    return "They" if part.function.startswith("They ") else "It"
 
 
 def _lower(name: str) -> str:

@@ -35,6 +35,7 @@ _CRISES: Final = (
     r"\bend(ing)? (my|it|his|her) (life|all)\b",
     r"\bself ?harm",
     r"\bwant(s|ed)? to (die|be dead)\b|\bdont want to (live|be alive)\b|\bwish i (was|were) dead\b",
+    r"\bdont want to be (here|alive)\b|\bcant go on\b",
     r"\bbetter off dead\b|\bno reason to live\b",
 )
 _UNABLE: Final = (
@@ -47,7 +48,8 @@ _EMERGENCIES: Final = (
     r"\b(pain|hurt|ach|tight|press|crush|squeez|stab)\w*\b.*\b(chest|breastbone|sternum)\b",
     rf"\b{_UNABLE} (\w+ ){{0,2}}breath|\bbreathless|\bsuffocat",
     r"\bchok(e|es|ed|ing)\b|\bdrown(ed|ing)\b",
-    r"\bunconscious|\bunresponsive|\bcollapsed\b|\bpass(ed|ing|es) out\b|\bwont wake\b",
+    r"\bunconscious|\bunresponsive|\bcollapsed\b|\bpass(ed|ing|es) out\b|\bfainted\b",
+    r"\b(isnt|not|wont|doesnt) (respond|wak|react)|\bhaving a fit\b|\bdrowsy\b.*\bhead\b",
     r"\bno pulse\b|\bheart( has|s)? stopped\b|\bturn(s|ed|ing) blue\b|\bblue lips\b",
     r"\bstroke\b(?! volume)|\bslur(s|red|ring)\b|\bface\b.*\bdroop|\bdroop\w*\b.*\bface\b",
     r"\b(numb|weak|paraly)\w*\b.*\bone side\b|\bone side\b.*\b(numb|weak|paraly)",
@@ -55,8 +57,11 @@ _EMERGENCIES: Final = (
     r"\bbleed\w*\b.*\b(wont|will not|doesnt|not|cant|cannot)\b.*\bstop|\bcoughing up blood\b",
     r"\b(severe|heavy|heavily|badly|profuse|uncontroll)\w*\b.*\bbleed|\bvomit\w* blood\b",
     r"\bbleed\w*\b.*\b(severe|heavy|heavily|badly|profuse|lots?\b)|\bblood (is )?(spurt|gush)",
-    r"\boverdos|\bpoison(ed|ing)?\b|\btook too many (pills|tablets)\b|\bswallowed bleach\b",
-    r"\b(throat|tongue)\b.*\b(swell|swollen|clos)|\bsevere allergic\b|\belectrocut",
+    r"\boverdos|\bpoison(ed|ing)?\b|\btook (\d\d+|too many|a lot of|all)\b",
+    r"\b(drank|drunk|swallow(s|ed)|ate)\b.*\b(bleach|battery|cleaner|detergent|antifreeze|magnet)",
+    r"\b(throat|tongue|lips|face)\b.*\b(swell|swollen|clos)|\bsevere allergic\b|\bcant swallow\b",
+    r"\belectrocut|\belectric shock\b|\bsnake\b.*\bbit|\bsevere(ly)? burn",
+    r"\bsudden(ly)?\b.*\b(blind|vision|sight|numb|weak|headache)|\bhead\b.*\bvomit",
 )
 _CRISIS: Final = re.compile("|".join(_CRISES))
 _EMERGENCY: Final = re.compile("|".join(_EMERGENCIES))

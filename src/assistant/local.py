@@ -22,6 +22,7 @@ MOST_RECORDS_ASKED_FOR: Final = 10
 NO_DIAGNOSIS: Final = (
     "I cannot tell what is behind a complaint, nor how to treat it: please ask a doctor about that."
 )
+COMFORT: Final = f"I am sorry to hear that. {NO_DIAGNOSIS}"
 ABILITIES: Final = (
     "I can explain parts of the body and body systems, by their English, Latin or everyday name. "
     "Ask me, for example: What does the spleen do? Where is the kneecap? "
@@ -30,6 +31,7 @@ ABILITIES: Final = (
 NO_RECORDS: Final = "You have no records on that yet."
 WELCOME: Final = "You are welcome. Ask me whenever you want to know more about the body."
 
+_MINE: Final = re.compile(r"\b(i|im|ive|my|me)\b")
 _THANKS: Final = re.compile(r"\b(thanks|thank you|thx|cheers|ta)\b")
 _GREETING: Final = re.compile(r"^(hello|hi|hey|good (morning|day|afternoon|evening))\b")
 _SENTENCE: Final = re.compile(r".+?(?:[.!?:](?=\s)\s+|$)", re.DOTALL)
@@ -53,10 +55,10 @@ class LocalResponder:
         warning = warning_for(question)
         paragraphs = [warning] if warning else []
         if warning != CRISIS:  # nobody is told where an artery lies who may want to die
+            if meant.is_complaint:
+                paragraphs.append(COMFORT if _MINE.search(meant.said) else NO_DIAGNOSIS)
             paragraphs += _explained(meant)
             paragraphs += await self._noted(meant, user_id)
-            if meant.is_complaint:
-                paragraphs.append(NO_DIAGNOSIS)
         if not paragraphs:
             paragraphs.append(_small_talk(meant.said))
         for sentence in _sentences_of("\n\n".join(paragraphs)[:MOST_CHARACTERS]):
