@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from src.app import create_app
 from src.auth.models import AuthEvent, ServiceClient
+from src.auth.service_clients import ServiceClients
+from src.core.clock import utc_now
+from src.core.db import build_sessionmaker, unit_of_work
 from src.core.settings import Settings
 from tests.clients import Program, disable, oauth_error, register
 from tests.conftest import MovableClock, PassTime, running
@@ -116,6 +119,16 @@ async def test_who_is_no_client_is_401_whatever_is_wrong(
         assert oauth_error(response) == "invalid_client"
         answers.add((response.status_code, response.content))
     assert len(answers) == 1
+
+
+async def test_a_new_secret_takes_the_place_of_the_old_one(
+    client: Client, program: Program, engine: AsyncEngine
+) -> None:
+    async with unit_of_work(build_sessionmaker(engine)) as db:
+        secret = await ServiceClients(db, clock=utc_now).replace_secret(program.id)
+    refused = await program.ask(client, "token", **GRANT)
+    assert oauth_error(refused) == "invalid_client"
+    assert await Program(program.id, secret).service_token(client)
 
 
 async def test_a_client_without_a_customer_gets_no_token(

@@ -28,6 +28,7 @@ END_SECONDS = 10.0
 ANSWER_SECONDS = 120.0
 POLL_SECONDS = 0.02
 MOST_LOG_BYTES = 10_000_000
+SERVICE_SECRET = secrets.token_urlsafe(48)  # which other services share with the workers
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def server_environment(*, database_url: str, redis_url: str, **changes: str) -> 
         "JWT_SECRET_KEY": secrets.token_urlsafe(48),
         "JWT_REFRESH_SECRET_KEY": secrets.token_urlsafe(48),
         "JWT_KEYS_FILE": "no such file",
+        "SERVICE_TOKEN_SECRET": SERVICE_SECRET,
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "BCRYPT_ROUNDS": "4",
