@@ -20,16 +20,18 @@ _BARE_VERB: Final = re.compile(r"(?!Its |This )[A-Z][a-z]+s ")
 
 def answer(question: Question) -> list[str]:
     """The paragraphs that answer a question which has subjects."""
-    subjects = question.subjects
-    if len(subjects) > 1 and question.intent in (Intent.RELATION, Intent.NEIGHBOURS, Intent.SYSTEM):
-        return _relations(subjects)
-    if question.beside is not None and question.intent in (
-        Intent.RELATION,
-        Intent.NEIGHBOURS,
-        Intent.SYSTEM,
-    ):
-        return _relations((subjects[0], question.beside))
-    return [_about(subject, question) for subject in subjects]
+    related = question.subjects
+    if question.beside is not None and len(related) == 1:
+        related = (related[0], question.beside)
+    if len(related) > 1 and _is_about_relation(question.intent, related):
+        return [_relation(one, other) for one, other in combinations(related, 2)]
+    return [_about(subject, question) for subject in question.subjects]
+
+
+def _is_about_relation(intent: Intent, subjects: Sequence[Subject]) -> bool:
+    if intent is Intent.SYSTEM:  # "is the liver part of the digestive system"
+        return any(isinstance(subject, System) for subject in subjects)
+    return intent in (Intent.RELATION, Intent.NEIGHBOURS)
 
 
 def region_list(region: str, kind: System | None) -> list[str]:
@@ -100,13 +102,13 @@ def _names(part: Part, _: Question) -> str:
 
 
 def _system(part: Part, _: Question) -> str:
-    return f"{_belongs(part)} {_is(part)}"
+    return _belongs(part)
 
 
 def _measure(part: Part, question: Question) -> str:
     if "how many" in question.said or "number of" in question.said:
         if part.paired:
-            return f"On the left and on the right alike: {_is(part)}"
+            return f"{_is(part)} There are such on the left and on the right."
         return _is(part)
     return f"{_is(part)} {_does(part, _pronoun(part))}\n\nI have no further figures on it."
 
@@ -161,10 +163,6 @@ def _belongs(part: Part) -> str:
 def _beside(part: Part) -> str:
     neighbours = _neighbours_of(part)
     return f"Next to {the(part)} you find {_all_of(neighbours)}." if neighbours else ""
-
-
-def _relations(subjects: Sequence[Subject]) -> list[str]:
-    return [*(_relation(one, other) for one, other in combinations(subjects, 2))]
 
 
 def _relation(one: Subject, other: Subject) -> str:

@@ -30,7 +30,8 @@ _REFERS_BACK: Final = re.compile(
 )
 _INSTEAD: Final = re.compile(r"^(and|or|but|so|also|what about|how about)\b")
 _JOINS_TO_IT: Final = re.compile(r"\b(is|are|does|do|can|how|and|that) (it|they)\b")
-_SIDE: Final = re.compile(r"\b(left|right)\b")
+_SIDE: Final = re.compile(r"\b(left|right|other side)\b")
+_TO_US: Final = re.compile(r"\byou\b")  # "What can you do?" is about the assistant
 _RELATING: Final = (Intent.RELATION, Intent.NEIGHBOURS, Intent.SYSTEM)
 
 
@@ -40,7 +41,7 @@ class Question:
 
     `said`: its folded words. `subjects`: what it is about, the first one above all. `beside`: what
     it mentions along with that. `kind`: the system whose kind of part ("muscle") is asked for.
-    `region`: its slug. `side`: left or right.
+    `region`: its slug. `side`: left, right or other side.
     """
 
     said: str
@@ -140,10 +141,13 @@ def _in_the_light_of(earlier: Question | None, own: Question) -> Question:
 def _about_the_same(earlier: Question, own: Question) -> Question:
     # "And on the left side?"
     intent = Intent.WHERE if own.side and own.intent is Intent.TELL else own.intent
-    return replace(own, subjects=earlier.subjects, intent=intent)
+    region = own.region or earlier.region
+    return replace(own, subjects=earlier.subjects, intent=intent, region=region)
 
 
 def _refers_back(own: Question) -> bool:
     if _REFERS_BACK.search(own.said) or _INSTEAD.search(own.said):
         return True
+    if _TO_US.search(own.said):
+        return False
     return len(own.said.split()) <= SHORT and own.intent is not Intent.TELL

@@ -68,6 +68,9 @@ async def test_who_asks_for_nothing_in_particular_hears_what_where_and_what_for(
         (["Where is my kneecap?", "which muscles are next to it?"], "quadriceps femoris"),
         (["Where is my kneecap?", "does it touch the femur?"], "are neighbours"),
         (["Where is my kneecap?", "what does the spleen do?"], "The spleen"),
+        (["Where is my kneecap?", "what about the other side?"], "both sides mirror each other"),
+        (["Are liver and lung connected?", "which system are they part of?"], "respiratory"),
+        (["Where is my kneecap?", "what can you do?"], ABILITIES),
     ],
 )
 async def test_the_thread_is_kept(questions: list[str], said: str) -> None:
