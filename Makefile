@@ -59,7 +59,8 @@ migrate: env ## Bring the database's tables up to date
 	@$(BIN)/python -m src.cli migrate
 
 bench: env-dev ## Measure what was promised; one at a time: python -m benchmarks.NAME
-	@status=0; for name in session_memory refresh_at_scale many_sessions login_timing; do \
+	@status=0; for name in session_memory refresh_at_scale many_sessions login_timing \
+	history_at_scale chat_streams; do \
 	$(BIN)/python -m benchmarks.$$name || status=1; done; exit $$status
 
 clean: ## Take away the environment and caches; .env and .local (your data) stay

@@ -33,6 +33,7 @@ from src.core.problem_json import documents
 
 router = APIRouter(prefix="/chat", tags=["chat"], route_class=StrictRoute)
 
+ONE_SESSION: Final = "/session/{session_id:uuid}"  # `new` is no id: only POST is allowed there
 SIGNED_IN: Final = documents(AuthenticationRequired, InvalidToken)
 OF_A_SESSION: Final = SIGNED_IN | documents(SessionNotFound)
 OF_AN_ANSWER: Final = documents(AssistantUnavailable, IdempotencyKeyReused)
@@ -125,7 +126,7 @@ async def list_conversations(
     return await conversations.list(user_id=user_id, after=cursor, limit=limit)
 
 
-@router.get("/session/{session_id}", responses=OF_A_SESSION)
+@router.get(ONE_SESSION, responses=OF_A_SESSION)
 async def read_conversation(
     session_id: UUID,
     user_id: CurrentUserId,
@@ -135,7 +136,7 @@ async def read_conversation(
     return await conversations.get(session_id, user_id=user_id)
 
 
-@router.patch("/session/{session_id}", responses=OF_A_SESSION)
+@router.patch(ONE_SESSION, responses=OF_A_SESSION)
 async def rename_conversation(
     session_id: UUID,
     body: SessionChange,
@@ -146,7 +147,7 @@ async def rename_conversation(
     return await conversations.rename(session_id, user_id=user_id, title=body.title)
 
 
-@router.delete("/session/{session_id}", responses=OF_A_SESSION)
+@router.delete(ONE_SESSION, responses=OF_A_SESSION)
 async def delete_conversation(
     session_id: UUID,
     user_id: CurrentUserId,

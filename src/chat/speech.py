@@ -101,21 +101,28 @@ class Speech:
         """Speak to the end, or until stopped, and keep what was said."""
         speaking = asyncio.create_task(self._speak())
         looking = asyncio.create_task(self._look())
+        try:
+            is_whole = await self._ending_of(speaking)
+            speaking.cancel()
+            looking.cancel()
+            await asyncio.wait({speaking, looking}, timeout=LAST_SECONDS)
+            if self._said:
+                await self._store(cut=not is_whole)
+        finally:
+            self._end()
+
+    async def _ending_of(self, speaking: asyncio.Task[Problem | None]) -> bool:
+        """Whether all was said; if not, `_problem` is why, None where nobody has to be told."""
         first = {speaking, self._stopped}
         await asyncio.wait(first, timeout=self._pace.lifetime, return_when=FIRST_COMPLETED)
         if speaking.done():
             self._problem = speaking.result()
-        elif self._stopped.done():
+            return self._problem is None and self._room >= 0
+        if self._stopped.done():
             self._problem = self._stopped.result()
         else:
             self._problem = AssistantUnavailable(cause="the reply took too long")
-        is_whole = speaking.done() and self._problem is None and self._room >= 0
-        speaking.cancel()
-        looking.cancel()
-        await asyncio.wait({speaking, looking}, timeout=LAST_SECONDS)
-        if self._said:
-            await self._store(cut=not is_whole)
-        self._end()
+        return False
 
     async def _speak(self) -> Problem | None:
         """What kept the responder from finishing."""

@@ -185,3 +185,14 @@ async def test_both_addresses_of_a_history_answer_the_same(
     session_id = (await say(chat, ada, "hello")).json()["session_id"]
     long = await chat.get(f"/chat/session/{session_id}/history", headers=ada.authorization)
     assert long.json() == (await read(chat, ada, session_id)).json()
+
+
+@on_sqlite
+@pytest.mark.parametrize("session_id", ["x", "1", "-1", "9" * 20, "%00", f"{MISSING}0"])
+async def test_what_is_no_id_is_no_session(
+    chat: httpx.AsyncClient, ada: Somebody, session_id: str
+) -> None:
+    for method in ("GET", "PATCH", "DELETE"):
+        address = f"/chat/session/{session_id}"
+        refused = await chat.request(method, address, headers=ada.authorization)
+        assert problem(refused) == "not-found"

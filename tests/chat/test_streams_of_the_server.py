@@ -75,7 +75,8 @@ async def test_a_server_that_stops_ends_its_streams_and_keeps_what_was_said(
             ]
             await asyncio.gather(*(each.wait() for each in heard))
             worker.process.terminate()
-            documents = await asyncio.gather(*ends)
+            async with asyncio.timeout(END_SECONDS):
+                documents = await asyncio.gather(*ends)
         assert worker.process.wait(END_SECONDS) is not None
         assert "Traceback" not in worker.printed
     assert {each["type"] for each in documents} == {"urn:problem:service-unavailable"}

@@ -216,7 +216,7 @@ async def test_no_method_of_any_address_is_forgotten_by_the_document(
 
 
 def test_every_address_is_documented_or_a_listed_page(app: FastAPI, document: Document) -> None:
-    served = {route.path for route in _routes(app.router.routes)}
+    served = {route.path_format for route in _routes(app.router.routes)}
     assert served == set(document["paths"]) | PUBLIC_PAGES
 
 

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, column, inspect, text
+from sqlalchemy import table as light_table
 from sqlalchemy.engine import make_url
 
 from alembic import command
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 TABLES = {
     "users", "chat_sessions", "chat_messages", "chat_requests", "anatomy_records", "auth_events",
-    "service_clients", "memories",
+    "service_clients", "memories", "external_identities",
 }  # fmt: skip
 WIDENS_EMAIL = """
 import sqlalchemy as sa
@@ -186,6 +187,30 @@ def test_a_table_that_is_changed_keeps_the_rows_that_refer_to_it(
     command.upgrade(config(empty_database, tmp_path / "alembic.ini"), "head")
     assert on_connection(empty_database, length_of_email) == 400
     assert rows(empty_database, "SELECT title FROM chat_sessions") == [("kept",)]
+
+
+def add_a_conversation_of_two_messages(connection: Connection) -> None:
+    """With the columns of revision 0003."""
+    now, user_id, session_id = utc_now(), new_id(), new_id()
+    user = {"id": user_id, "email": "a", "email_key": "a", "password_hash": "-", "roles": []}
+    defaults = {"email_verified": False, "is_active": True, "created_at": now}
+    session = {"id": session_id, "user_id": user_id, "title": "t", "updated_at": now}
+    messages = [{"id": new_id(), "session_id": session_id, "role": "user"} for _ in range(2)]
+    for table, values in (
+        ("users", {**user, **defaults}),
+        ("chat_sessions", {**session, "created_at": now}),
+        *(("chat_messages", {**each, "content": "c", "created_at": now}) for each in messages),
+    ):
+        columns = [column(c.name, c.type) for c in metadata.tables[table].c if c.name in values]
+        connection.execute(light_table(table, *columns).insert().values(**values))
+
+
+def test_conversations_of_the_version_before_are_counted(empty_database: str) -> None:
+    command.upgrade(config(empty_database), "0003")
+    on_connection(empty_database, add_a_conversation_of_two_messages)
+    command.upgrade(config(empty_database), "head")
+    assert rows(empty_database, "SELECT message_count FROM chat_sessions") == [(2,)]
+    assert rows(empty_database, "SELECT id FROM chat_messages WHERE cut") == []
 
 
 def run(
