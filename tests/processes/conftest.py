@@ -1,6 +1,7 @@
 """Fixtures: two worker processes on one Redis and one database, of either kind."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,22 @@ from tests.servers import RedisServer
 
 
 @pytest.fixture(scope="session")
-def two_workers(database_url: str, redis_server: RedisServer) -> Iterator[list[Worker]]:
-    environment = server_environment(database_url=database_url, redis_url=redis_server.url)
+def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the two workers look for further keys: nowhere, until a test writes some."""
+    return tmp_path_factory.mktemp("keys") / "keys.json"
+
+
+@pytest.fixture(scope="session")
+def two_workers(
+    database_url: str,
+    redis_server: RedisServer,
+    keys_file: Path,
+) -> Iterator[list[Worker]]:
+    environment = server_environment(
+        database_url=database_url,
+        redis_url=redis_server.url,
+        JWT_KEYS_FILE=str(keys_file),
+    )
     with worker_processes(2, environment) as workers:
         yield workers
 
