@@ -180,6 +180,11 @@ class Settings(BaseSettings):
         default=False,
         description="true refuses JWTs that name their user by the e-mail alone",
     )
+    TRUSTED_ISSUERS: str | None = Field(
+        default=None,
+        description="path of the JSON or TOML file that says whose tokens are accepted beside ours "
+        "(docs/issuers.md); without it, nobody's",
+    )
     CORS_ORIGINS: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="origins of browser clients elsewhere, separated by commas",

@@ -31,6 +31,7 @@ from src.first_run.key_rotation import write_first_key
 from src.first_run.listening import reachable_at, take_address, url_of
 from src.first_run.schema import migrate
 from src.first_run.secret_file import SECRET_NAMES, generate_secrets
+from src.issuers.configuration import read_issuers
 
 LOCAL: Final = Path(".local")
 GRACEFUL_SECONDS: Final = 8  # the rest of ten is for Redis and ourselves
@@ -57,6 +58,7 @@ def run(options: ServerOptions, *, say: Say) -> None:
         settings = load_settings()
         configure_logging(settings.LOG_LEVEL)
         _check_keys(settings, say)
+        read_issuers(settings)  # what is wrong with their file is told before the port opens
         listener = stack.enter_context(take_address(options.host, options.port, local=LOCAL))
         is_embedded = settings.REDIS_URL is None
         if settings.REDIS_URL is None:
