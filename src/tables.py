@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 import src.anatomy.models
 import src.auth.models
 import src.chat.models
-import src.context.models  # noqa: F401 - a model's import is what registers its table
+import src.context.models
+import src.issuers.models  # noqa: F401 - a model's import is what registers its table
 
 metadata = SQLModel.metadata

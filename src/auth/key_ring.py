@@ -171,6 +171,10 @@ class KeyRing(Generic[AnyKey_co]):
         """Take another ring's keys: at once for every thread, since one attribute is all it is."""
         self._by_header = other._by_header
 
+    def writes(self, presented: str) -> bool:
+        """Whether a token's header is one of ours; nothing else of it is looked at."""
+        return presented.partition(".")[0] in self._by_header
+
     def verify(self, presented: str) -> tuple[Claims, AnyKey_co]:
         """The claims of a token that one of our keys signed, and that key.
 
