@@ -22,6 +22,7 @@ from src.auth.audit import Audit
 from src.auth.authentication import ActiveUsers, TokenAuthentication
 from src.auth.customers import CustomerAuthentication
 from src.auth.dependencies import RECORDED
+from src.auth.external_users import add_external_user
 from src.auth.inspection import TokenInspection
 from src.auth.keys import Keys
 from src.auth.limits import RateLimits
@@ -60,6 +61,10 @@ from src.core.redis import build_follower, build_redis
 from src.core.settings import Settings
 from src.core.stopping import on_stop_signal
 from src.health.router import router as health_router
+from src.issuers.authentication import ExternalAuthentication
+from src.issuers.better_auth import BetterAuth, trusting_better_auth
+from src.issuers.trusted import TrustedIssuers, trusting
+from src.issuers.users import ExternalUsers
 from src.pages.router import build_pages_router
 
 VERSION = "0.1.0"
@@ -91,6 +96,7 @@ class State(TypedDict):
     service_tokens: ServiceTokens | None
     authenticate_customer: AuthenticateCustomer | None
     inspection: TokenInspection
+    better_auth: BetterAuth | None
     responder: Responder
     speeches: Speeches
 
@@ -201,7 +207,11 @@ async def running_parts(settings: Settings, clock: Clock = utc_now) -> AsyncIter
     sessionmaker = build_sessionmaker(engine)
     try:
         await hasher.warm_up()
-        async with responding(settings, NotedRecords(sessionmaker)) as responder:
+        async with (
+            trusting_better_auth(settings, engine, clock) as better_auth,
+            trusting(settings, clock) as issuers,
+            responding(settings, NotedRecords(sessionmaker)) as responder,
+        ):
             state = _build_state(
                 settings,
                 clock,
@@ -209,6 +219,8 @@ async def running_parts(settings: Settings, clock: Clock = utc_now) -> AsyncIter
                 redis,
                 follower,
                 hasher,
+                better_auth=better_auth,
+                issuers=issuers,
                 responder=responder,
             )
             async with state["feed"].following(), state["keys"].following():
@@ -228,6 +240,8 @@ def _build_state(
     follower: Redis,
     hasher: PasswordHasher,
     *,
+    better_auth: BetterAuth | None,
+    issuers: TrustedIssuers | None,
     responder: Responder,
 ) -> State:
     window = settings.access_ttl + timedelta(seconds=LEEWAY_SECONDS)
@@ -273,7 +287,7 @@ def _build_state(
         ),
         revocations=revocations,
         feed=feed,
-        authenticate=authentication,
+        authenticate=_authenticate(authentication, issuers, keys, active_users, sessionmaker),
         still_signed_in=authentication.still_accepts,
         service_tokens=of_services,
         authenticate_customer=CustomerAuthentication(of_services) if of_services else None,
@@ -285,8 +299,27 @@ def _build_state(
             sessions=sessions,
             service_tokens=of_services,
         ),
+        better_auth=better_auth,
         responder=responder,
         speeches=Speeches(),
+    )
+
+
+def _authenticate(
+    own: Authenticate,
+    issuers: TrustedIssuers | None,
+    keys: Keys,
+    active_users: ActiveUsers,
+    sessionmaker: SessionMaker,
+) -> Authenticate:
+    if issuers is None:
+        return own
+    return ExternalAuthentication(
+        own,
+        is_ours=keys.access.writes,
+        issuers=issuers,
+        users=ExternalUsers(sessionmaker, add_external_user),
+        require_active=active_users.require,
     )
 
 

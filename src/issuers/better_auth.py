@@ -29,8 +29,10 @@ from src.issuers.better_auth_store import (
     Reader,
     build_reading_engine,
 )
-from src.issuers.better_auth_tokens import BetterAuthTokens, Named, Rules, TokenRefused
+from src.issuers.better_auth_tokens import BetterAuthTokens, Named, Rules
+from src.issuers.compact import TokenRefused
 from src.issuers.jwks import JwksClient, check_jwks_url
+from src.issuers.keys import PublishedKeys
 
 __all__ = [
     "ActiveSession",
@@ -138,7 +140,7 @@ async def trusting_better_auth(
         require_sub=settings.BETTER_AUTH_REQUIRE_SUB,
     )
     async with AsyncExitStack() as stack:
-        keys = JwksClient(jwks_url) if jwks_url else None
+        keys = PublishedKeys(JwksClient(jwks_url)) if jwks_url else None
         if keys:
             stack.push_async_callback(keys.aclose)
         database_url = settings.BETTER_AUTH_DATABASE_URL

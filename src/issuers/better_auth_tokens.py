@@ -6,10 +6,9 @@ one. The same secret signs session tokens, JWTs, cookies and the links in Better
 
 import hashlib
 import hmac
-import json
 import math
 import re
-from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -17,9 +16,14 @@ from urllib.parse import unquote_to_bytes
 
 from src.core.clock import Clock
 from src.issuers.better_auth_models import Method
-from src.issuers.jwks import JwksClient
+from src.issuers.compact import (
+    MAX_TOKEN_CHARACTERS,
+    CompactJws,
+    TokenRefused,
+    parse_compact,
+)
+from src.issuers.keys import PUBLIC_KEY_ALGORITHMS, PublishedKeys
 
-MOST_CHARACTERS: Final = 8192
 MOST_EMAIL_CHARACTERS: Final = 320
 LEEWAY_SECONDS: Final = 10
 
@@ -27,14 +31,6 @@ _SESSION_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _SIGNATURE = re.compile(r"([A-Za-z0-9+/_-]{43})=?")  # of 32 bytes, in either alphabet
 _USER_ID = re.compile(r"[!-~]{1,255}")
 _TO_STANDARD_ALPHABET: Final = str.maketrans("-_", "+/")
-_PUBLISHED_KEY_ALGORITHMS: Final = {
-    "EdDSA": "EdDSA",
-    "Ed25519": "EdDSA",  # RFC 9864's name for it
-    "ES256": "ES256",
-    "RS256": "RS256",
-}
-# `b64` changes what is signed (RFC 7797), `crit` makes members binding that we do not know.
-_REFUSED_HEADERS: Final = frozenset({"crit", "b64"})
 _SUBJECT_CLAIMS: Final = ("sub", "user_id", "identity")
 _KIND_CLAIMS: Final = ("type", "token_type")
 # Better Auth's links for a change of address have these claims...
@@ -42,11 +38,7 @@ _LINK_CLAIMS: Final = frozenset({"updateTo", "requestType"})
 # ...and its other e-mail links these alone.
 _BARE_CLAIMS: Final = frozenset({"email", "iat", "exp"})
 
-JsonObject = Mapping[str, Any]
-
-
-class TokenRefused(Exception):  # noqa: N818 - a verdict, not a fault
-    """A token that is not acceptable; the message says why, for the log alone."""
+Claims = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +63,14 @@ class Rules:
 class BetterAuthTokens:
     """Reads tokens. The only I/O is that of `keys`."""
 
-    def __init__(self, rules: Rules, *, keys: JwksClient | None, clock: Clock) -> None:
+    def __init__(self, rules: Rules, *, keys: PublishedKeys | None, clock: Clock) -> None:
         self._rules = rules
         self._keys = keys
         self._clock = clock
 
     async def read(self, token: str) -> Named:
         """What the token names. Raises: `TokenRefused`, `KeysUnreachable`."""
-        if not 0 < len(token) <= MOST_CHARACTERS or not token.isascii():
+        if not 0 < len(token) <= MAX_TOKEN_CHARACTERS or not token.isascii():
             raise TokenRefused("empty, too long or not ASCII")
         match token.count("."):
             case 0:
@@ -117,45 +109,28 @@ class BetterAuthTokens:
         return hmac.digest(self._rules.secret, message, hashlib.sha256)
 
     async def _read_jwt(self, token: str) -> Named:
-        header_segment, claims_segment, signature_segment = token.split(".")
-        header = _json_object(header_segment)
-        signed, signature = token.rpartition(".")[0].encode(), _base64url(signature_segment)
-        _check_header(header)
-        if header.get("alg") == "HS256":  # the secret is for this alone, and this for nothing else
-            if not hmac.compare_digest(self._mac(signed), signature):
+        jws = parse_compact(token)
+        if jws.kind not in (None, "JWT"):
+            raise TokenRefused("typ")
+        if jws.algorithm == "HS256":  # the secret is for this alone, and this for nothing else
+            if not hmac.compare_digest(self._mac(jws.signing_input), jws.signature):
                 raise TokenRefused("signature of the JWT")
-            claims = _json_object(claims_segment)
-            self._check_shared_secret_rules(header, claims)
+            self._check_shared_secret_rules(jws)
             methods = Method.SHARED_SECRET_JWT, Method.SHARED_SECRET_JWT_EMAIL
         else:
-            await self._check_published_key(header, signed, signature)
-            claims = _json_object(claims_segment)
-            self._check_published_key_rules(claims)
+            if jws.algorithm not in PUBLIC_KEY_ALGORITHMS or self._keys is None:
+                raise TokenRefused("algorithm")
+            if not await self._keys.signed(jws):
+                raise TokenRefused("signature of the JWT, or its key")
+            self._check_published_key_rules(jws.claims)
             methods = Method.PUBLISHED_KEY_JWT, Method.PUBLISHED_KEY_JWT_EMAIL
-        _check_times(claims, self._clock().timestamp())
-        _check_purpose(claims)
-        return self._named(claims, *methods)
+        _check_times(jws.claims, self._clock().timestamp())
+        _check_purpose(jws.claims)
+        return self._named(jws.claims, *methods)
 
-    async def _check_published_key(
-        self, header: JsonObject, signed: bytes, signature: bytes
-    ) -> None:
-        """The key is the one that the token names, its algorithm the only one which that key has.
-
-        Source: RFC 8725 §3.1.
-        """
-        algorithm, kid = header.get("alg"), header.get("kid")
-        if not isinstance(algorithm, str) or algorithm not in _PUBLISHED_KEY_ALGORITHMS:
-            raise TokenRefused("algorithm")
-        if not isinstance(kid, str) or self._keys is None:
-            raise TokenRefused("no key is named, or none is known")
-        key = await self._keys.key_for(kid)
-        if key is None or key.algorithm_name != _PUBLISHED_KEY_ALGORITHMS[algorithm]:
-            raise TokenRefused("no such key, or one of another algorithm")
-        if not key.Algorithm.verify(signed, key.key, signature):
-            raise TokenRefused("signature of the JWT")
-
-    def _check_shared_secret_rules(self, header: JsonObject, claims: JsonObject) -> None:
-        if "typ" not in header and claims.keys() <= _BARE_CLAIMS:
+    def _check_shared_secret_rules(self, jws: CompactJws) -> None:
+        claims = jws.claims
+        if jws.kind is None and claims.keys() <= _BARE_CLAIMS:
             raise TokenRefused("a link of an e-mail, to judge by its shape")
         issuer, audience = self._rules.issuer, self._rules.audience
         if issuer is not None and claims.get("iss", issuer) != issuer:
@@ -163,7 +138,7 @@ class BetterAuthTokens:
         if audience is not None and "aud" in claims and not _is_for(audience, claims):
             raise TokenRefused("audience")
 
-    def _check_published_key_rules(self, claims: JsonObject) -> None:
+    def _check_published_key_rules(self, claims: Claims) -> None:
         issuer = self._rules.issuer
         audience = self._rules.audience or issuer
         if issuer is not None and claims.get("iss") != issuer:
@@ -171,7 +146,7 @@ class BetterAuthTokens:
         if audience is not None and not _is_for(audience, claims):
             raise TokenRefused("audience")
 
-    def _named(self, claims: JsonObject, by_subject: Method, by_email: Method) -> Named:
+    def _named(self, claims: Claims, by_subject: Method, by_email: Method) -> Named:
         """The strongest name that the claims have; a bad one is never made up for by another."""
         cached_session = claims.get("session")
         if isinstance(cached_session, dict) and "token" in cached_session:
@@ -187,22 +162,14 @@ class BetterAuthTokens:
             raise TokenRefused("an unverified e-mail, from an issuer that is not known to be ours")
         return Named("email", _email(claims.get("email")), by_email)
 
-    def _is_of_the_table(self, claims: JsonObject, by_email: Method) -> bool:
+    def _is_of_the_table(self, claims: Claims, by_email: Method) -> bool:
         """Whether the issuer is the server whose table the e-mail is looked up in."""
         if "iss" in claims:
             return bool(claims["iss"] == self._rules.issuer)
         return by_email is Method.SHARED_SECRET_JWT_EMAIL
 
 
-def _check_header(header: JsonObject) -> None:
-    if header.keys() & _REFUSED_HEADERS:
-        raise TokenRefused("a header that changes what is signed")
-    kind = header.get("typ", "JWT")
-    if not isinstance(kind, str) or kind.upper() != "JWT":
-        raise TokenRefused("typ")
-
-
-def _check_times(claims: JsonObject, now: float) -> None:
+def _check_times(claims: Claims, now: float) -> None:
     """Seconds since the epoch. `exp` must be there, the others may. Source: RFC 7519 §4.1."""
     if _time(claims, "exp") <= now - LEEWAY_SECONDS:
         raise TokenRefused("expired")
@@ -211,21 +178,21 @@ def _check_times(claims: JsonObject, now: float) -> None:
             raise TokenRefused(f"{name} is in the future")
 
 
-def _time(claims: JsonObject, name: str) -> float:
+def _time(claims: Claims, name: str) -> float:
     value = claims.get(name)
     if type(value) is int or (type(value) is float and math.isfinite(value)):  # True is no integer
         return value
     raise TokenRefused(f"{name} is no time")
 
 
-def _check_purpose(claims: JsonObject) -> None:
+def _check_purpose(claims: Claims) -> None:
     if claims.keys() & _LINK_CLAIMS:
         raise TokenRefused("a link of an e-mail")
     if any(claims.get(name, "access") != "access" for name in _KIND_CLAIMS):
         raise TokenRefused("not an access token")
 
 
-def _is_for(audience: str, claims: JsonObject) -> bool:
+def _is_for(audience: str, claims: Claims) -> bool:
     """Source: RFC 7519 §4.1.3."""
     named = claims.get("aud")
     return named == audience or (isinstance(named, list) and audience in named)
@@ -251,24 +218,3 @@ def _email(value: object) -> str:
     if "@" not in value or not value.isprintable():  # neither NUL nor half a surrogate pair
         raise TokenRefused("no e-mail")
     return value.lower()
-
-
-def _json_object(segment: str) -> JsonObject:
-    try:
-        document = json.loads(_base64url(segment).decode())
-    except (ValueError, RecursionError):
-        raise TokenRefused("not JSON") from None
-    if not isinstance(document, dict):
-        raise TokenRefused("not a JSON object")
-    return document
-
-
-def _base64url(segment: str) -> bytes:
-    """Unpadded base64url in its one spelling (RFC 7515 §2)."""
-    try:
-        decoded = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    except ValueError:
-        raise TokenRefused("not base64url") from None
-    if urlsafe_b64encode(decoded).rstrip(b"=").decode() != segment:
-        raise TokenRefused("not the one spelling in base64url")
-    return decoded
