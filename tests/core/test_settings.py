@@ -72,6 +72,26 @@ def test_a_weak_secret_is_refused_by_name_and_never_shown(
     assert secret not in line
 
 
+@pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "JWT_REFRESH_SECRET_KEY"])
+def test_the_secret_of_services_is_none_of_our_own(good: pytest.MonkeyPatch, name: str) -> None:
+    good.setenv("SERVICE_TOKEN_SECRET", raw_setting(name) or "")
+
+    (line,) = problems()
+
+    assert line.startswith("SERVICE_TOKEN_SECRET is also JWT_SECRET_KEY or JWT_REFRESH_SECRET_KEY")
+
+
+@pytest.mark.parametrize("secret", ["correct-but-short", "ab" * 40])
+def test_a_weak_secret_of_services_is_refused(good: pytest.MonkeyPatch, secret: str) -> None:
+    good.setenv("SERVICE_TOKEN_SECRET", secret)
+
+    (line,) = problems()
+
+    assert line.startswith("SERVICE_TOKEN_SECRET is ")
+    assert line.endswith("Replace it here and in the services that share it")
+    assert secret not in line
+
+
 def test_equal_secrets_are_refused(good: pytest.MonkeyPatch) -> None:
     good.setenv("JWT_REFRESH_SECRET_KEY", raw_setting("JWT_SECRET_KEY") or "")
 
