@@ -150,7 +150,7 @@ def _place(part: Part, side: str | None) -> str:
         return f"You find {the(part)} all over the body."
     place = f"You find {the(part)} in the region of the {region_name(part.region)}"
     if part.paired:
-        mirrored = ": both sides mirror each other" if side else ""
+        mirrored = ", so on either side" if side else ""
         return f"{place}, on the left and on the right{mirrored}."
     return f"{place}. There is only one, not one on each side." if side else f"{place}."
 

@@ -60,7 +60,7 @@ async def test_who_asks_for_nothing_in_particular_hears_what_where_and_what_for(
 @pytest.mark.parametrize(
     ("questions", "said"),
     [
-        (["What is the patella?", "and on the left side?"], "both sides mirror each other"),
+        (["What is the patella?", "and on the left side?"], "so on either side"),
         (["What is the liver?", "and on the left side?"], "There is only one"),
         (["Where is my kneecap?", "what does it do?"], "The patella protects"),
         (["Where is my kneecap?", "thanks", "what is next to it?"], "Next to the patella"),
@@ -68,7 +68,7 @@ async def test_who_asks_for_nothing_in_particular_hears_what_where_and_what_for(
         (["Where is my kneecap?", "which muscles are next to it?"], "quadriceps femoris"),
         (["Where is my kneecap?", "does it touch the femur?"], "are neighbours"),
         (["Where is my kneecap?", "what does the spleen do?"], "The spleen"),
-        (["Where is my kneecap?", "what about the other side?"], "both sides mirror each other"),
+        (["Where is my kneecap?", "what about the other side?"], "so on either side"),
         (["Are liver and lung connected?", "which system are they part of?"], "respiratory"),
         (["Where is my kneecap?", "what can you do?"], ABILITIES),
     ],
