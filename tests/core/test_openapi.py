@@ -60,7 +60,7 @@ def problems(operation: Document) -> Iterator[tuple[str, Document]]:
 
 def is_oauth_error(response: Document) -> bool:
     schema = {"$ref": "#/components/schemas/OAuthErrorView"}
-    return response.get("content", {}).get("application/json", {}).get("schema") == schema
+    return bool(response.get("content", {}).get("application/json", {}).get("schema") == schema)
 
 
 def references(node: object) -> Iterator[str]:
