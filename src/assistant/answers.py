@@ -10,10 +10,9 @@ from src.anatomy.search import Subject
 from src.assistant.intents import Intent
 from src.assistant.regions import region_name
 from src.assistant.understanding import Question
+from src.assistant.words import lowered
 
 MOST_EXAMPLES: Final = 10
-# The first words of names that keep their capital inside of a sentence.
-_PROPER: Final = ("Achilles", "Eustachian", "Fallopian", "Bartholin", "Langerhans", "Cowper")
 _PRONOUN: Final = re.compile(r"^(It|They)\b")
 _BARE_VERB: Final = re.compile(r"(?!Its |This )[A-Z][a-z]+s ")
 
@@ -34,7 +33,7 @@ def _is_about_relation(intent: Intent, subjects: Sequence[Subject]) -> bool:
     return intent in (Intent.RELATION, Intent.NEIGHBOURS)
 
 
-def region_list(region: str, kind: System | None) -> list[str]:
+def region_list(region: str, kind: System | None, *, most: int | None = None) -> list[str]:
     """Which parts the catalogue has in a region, of one system or of all."""
     parts = [
         part
@@ -43,12 +42,14 @@ def region_list(region: str, kind: System | None) -> list[str]:
     ]
     if not parts:
         return []
-    of_kind = f" of the {_lower(kind.name)}" if kind else ""
-    return [f"In the {region_name(region)} I know these parts{of_kind}: {_listed(parts)}."]
+    of_kind = f" of the {lowered(kind.name)}" if kind else ""
+    listed = _listed(parts[:most])
+    more = f" and {len(parts[most:])} more" if most and parts[most:] else ""
+    return [f"In the {region_name(region)} I know these parts{of_kind}: {listed}{more}."]
 
 
 def the(subject: Subject) -> str:
-    return f"the {_lower(subject.name)}"
+    return f"the {lowered(subject.name)}"
 
 
 def _about(subject: Subject, question: Question) -> str:
@@ -91,7 +92,7 @@ def _neighbours(part: Part, question: Question) -> str:
     if not same_kind:
         return f"Of {the(question.kind)} I know no part next to {the(part)}. {_beside(part)}"
     return (
-        f"Next to {the(part)} you find, of the {_lower(question.kind.name)}: {_listed(same_kind)}."
+        f"Next to {the(part)} you find, of the {lowered(question.kind.name)}: {_listed(same_kind)}."
     )
 
 
@@ -142,7 +143,7 @@ def _is(part: Part) -> str:
 def _does(part: Part, who: str) -> str:
     """What it does, as a sentence about `who`; the catalogue says "It", or begins with the verb."""
     said = _PRONOUN.sub(who, part.function)
-    return said if said != part.function or not _BARE_VERB.match(said) else f"{who} {_lower(said)}"
+    return said if said != part.function or not _BARE_VERB.match(said) else f"{who} {lowered(said)}"
 
 
 def _place(part: Part, side: str | None) -> str:
@@ -207,7 +208,7 @@ def _neighbours_of(part: Part) -> list[Part]:
 
 
 def _listed(parts: Iterable[Part]) -> str:
-    return ", ".join(_lower(part.name) for part in parts)
+    return ", ".join(lowered(part.name) for part in parts)
 
 
 def _all_of(parts: Sequence[Part]) -> str:
@@ -217,10 +218,6 @@ def _all_of(parts: Sequence[Part]) -> str:
 
 def _pronoun(part: Part) -> str:
     return "They" if part.function.startswith("They ") else "It"
-
-
-def _lower(name: str) -> str:
-    return name if name.startswith(_PROPER) else f"{name[0].lower()}{name[1:]}"
 
 
 def _upper(text: str) -> str:

@@ -19,6 +19,7 @@ from src.chat.responder import Turn
 MOST_CHARACTERS: Final = 8_000
 MOST_RECORDS: Final = 3
 MOST_RECORDS_ASKED_FOR: Final = 10
+MOST_IN_REGION: Final = 10
 NO_DIAGNOSIS: Final = (
     "I cannot tell what is behind a complaint, nor how to treat it: please ask a doctor about that."
 )
@@ -86,11 +87,13 @@ class LocalResponder:
 def _explained(meant: Question) -> list[str]:
     if meant.intent is Intent.RECORDS:
         return []
-    if meant.region and (meant.intent is Intent.PARTS or not meant.subjects):
-        found = region_list(meant.region, meant.kind)
-        if found:
-            return found
-    return answer(meant)
+    asks_for_list = meant.intent is Intent.PARTS or not meant.subjects
+    in_region: list[str] = []
+    # "What is the hand?": the subject is only the part that is meant most often.
+    if meant.region and (asks_for_list or meant.by_region):
+        most = None if asks_for_list else MOST_IN_REGION
+        in_region = region_list(meant.region, meant.kind, most=most)
+    return in_region if in_region and asks_for_list else [*in_region, *answer(meant)]
 
 
 def _small_talk(said: str) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from src.anatomy.catalogue import CATALOGUE
 from src.anatomy.noted import Noted
+from src.assistant.words import lowered
 from src.chat.errors import AssistantUnavailable
 from src.core.db import is_outage
 
@@ -47,7 +48,7 @@ async def sentences(
 def _sentence(record: Noted) -> str:
     """For example: "On 3 May 2026 you noted a symptom of the right patella (severity 4 of 10)."."""
     part = CATALOGUE.parts_by_slug.get(record.part)
-    name = part.name.lower() if part else record.part
+    name = lowered(part.name) if part else record.part
     article = "an" if record.kind == "injury" else "a"
     noted = f"On {_day(record.created_at.date())} you noted {article} {record.kind}"
     noted += f" of the {_SIDES[record.side]}{name}"

@@ -41,6 +41,11 @@ def region_in(stems: Sequence[str]) -> str | None:
     return None
 
 
+def is_region(stems: Sequence[str]) -> bool:
+    """Whether the words are just the name of a region."""
+    return tuple(stems) in _REGIONS
+
+
 def region_name(region: str) -> str:
     """How a region is called in a sentence: "the lower leg"."""
     return "whole body" if region == "whole-body" else region.replace("-", " ")

@@ -9,7 +9,7 @@ from src.anatomy.catalogue import Part, System
 from src.anatomy.search import Subject, words
 from src.assistant.intents import Intent, intent_of, is_complaint
 from src.assistant.mentions import Mention, mentions
-from src.assistant.regions import region_in
+from src.assistant.regions import is_region, region_in
 from src.assistant.words import folded
 from src.chat.responder import Turn
 
@@ -41,7 +41,8 @@ class Question:
 
     `said`: its folded words. `subjects`: what it is about, the first one above all. `beside`: what
     it mentions along with that. `kind`: the system whose kind of part ("muscle") is asked for.
-    `region`: its slug. `side`: left, right or other side.
+    `region`: its slug; `by_region`: the subject goes by its name ("arm" for the humerus).
+    `side`: left, right or other side.
     """
 
     said: str
@@ -50,6 +51,7 @@ class Question:
     beside: Subject | None = None
     kind: System | None = None
     region: str | None = None
+    by_region: bool = False
     side: str | None = None
     is_complaint: bool = False
 
@@ -95,6 +97,11 @@ def _by_itself(text: str) -> Question:
         beside=next((m.subject for m in named if m.subject not in subjects), None),
         kind=kind,
         region=region_in(words(question)),
+        by_region=any(
+            is_region(words(" ".join(folded(question)[m.start : m.end])))
+            for m in named
+            if m.subject in subjects[:1]
+        ),
         side=side[1] if side else None,
         is_complaint=is_complaint(" ".join(folded(text))),
     )

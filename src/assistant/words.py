@@ -10,6 +10,8 @@ from rapidfuzz.distance import OSA
 
 SHORTEST_CORRECTED: Final = 4
 
+# The first words of names that keep their capital inside of a sentence.
+_PROPER: Final = ("Achilles", "Fallopian", "Peyer")
 _WORD: Final = re.compile(r"[^\W_]+")
 _APOSTROPHES: Final = str.maketrans("", "", "'’ʼ`´")
 _ACCENTS: Final = re.compile("[\u0300-\u036f]")
@@ -27,3 +29,8 @@ def respelt(word: str, vocabulary: Collection[str]) -> str:
         return word
     nearest = process.extractOne(word, vocabulary, scorer=OSA.distance, score_cutoff=1)
     return nearest[0] if nearest else word
+
+
+def lowered(name: str) -> str:
+    """A name as it is written inside of a sentence."""
+    return name if name.startswith(_PROPER) else f"{name[0].lower()}{name[1:]}"

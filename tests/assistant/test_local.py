@@ -37,6 +37,7 @@ def test_every_part_and_system_is_known_by_each_of_its_names() -> None:
         ("Is the patella part of the skeletal system?", "Yes.", "protects"),
         ("Which parts belong to the urinary system?", "ureter", "clean"),
         ("What is in the knee?", "patella", "protects"),
+        ("Tell me about my hand", "In the hand I know these parts: ", "spleen"),
         ("Which muscles are in the thigh?", "quadriceps femoris", "femoral artery"),
         ("What do the liver and the spleen do?", "The spleen", "Next to"),
     ],
