@@ -257,6 +257,7 @@ async def test_by_default_the_local_responder_answers() -> None:
         assert isinstance(made, LocalResponder)
 
 
+@pytest.mark.faults  # starts a Python of its own
 def test_the_client_library_is_imported_only_where_it_is_needed() -> None:
     program = "import sys; import src.assistant.plug; sys.exit('openai' in sys.modules)"
 
