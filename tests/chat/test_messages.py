@@ -227,6 +227,8 @@ async def test_messages_sent_at_once_are_all_stored(
     said = {m["content"] for m in messages if m["role"] == "user"}
     assert said == {"first", *texts}
     assert len(messages) == 18
+    session = await chat.get(f"/chat/session/{session_id}", headers=ada.authorization)
+    assert session.json()["session"]["message_count"] == 18
 
 
 async def test_activity_moves_a_session_forward_in_time(

@@ -17,6 +17,7 @@ from tests.factories import Person, problem, sign_up
 from tests.features import pointers, without_request_id
 
 MARK = "of nobody else"
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 FEATURES = ("/chat/", "/anatomy/")
 # Slugs of the catalogue, which is the same for everybody.
 NOBODYS = ("/anatomy/systems/", "/anatomy/parts/")
@@ -148,6 +149,7 @@ async def test_anothers_id_answers_as_a_missing_one_and_nothing_is_changed(
     assert await seen_by(app, client, ada, ids) == before
 
 
+@on_sqlite
 async def test_no_list_holds_anything_of_somebody_else(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
@@ -160,6 +162,7 @@ async def test_no_list_holds_anything_of_somebody_else(
         assert not [each for each in foreign if each.encode() in body], address
 
 
+@on_sqlite
 async def test_a_conversation_of_somebody_else_cannot_be_talked_in(
     client: httpx.AsyncClient,
 ) -> None:
@@ -177,6 +180,7 @@ async def test_a_conversation_of_somebody_else_cannot_be_talked_in(
     assert without_request_id(answers[0]) == without_request_id(answers[1])
 
 
+@on_sqlite
 async def test_a_user_id_changes_nothing_wherever_it_is(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
