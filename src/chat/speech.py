@@ -17,7 +17,9 @@ from src.chat.schemas import Message
 from src.core.errors import InternalError, InvalidToken, Problem, ServiceUnavailable
 from src.core.logging import log_event
 
-LAST_SECONDS: Final = 2.0  # for a responder to let go, a client to take the rest, a server to stop
+LET_GO_SECONDS: Final = 2.0  # for a responder that is interrupted
+STORE_SECONDS: Final = 4.0  # for all that are still spoken when the server stops
+TAKE_SECONDS: Final = 5.0  # for a client to read the rest after the end
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
@@ -105,7 +107,7 @@ class Speech:
             is_whole = await self._ending_of(speaking)
             speaking.cancel()
             looking.cancel()
-            await asyncio.wait({speaking, looking}, timeout=LAST_SECONDS)
+            await asyncio.wait({speaking, looking}, timeout=LET_GO_SECONDS)
             if self._said:
                 await self._store(cut=not is_whole)
         finally:
@@ -168,7 +170,7 @@ class Speech:
         self._ended = True
         self._news.set()
         if self._patience:
-            self._patience.reschedule(asyncio.get_running_loop().time() + LAST_SECONDS)
+            self._patience.reschedule(asyncio.get_running_loop().time() + TAKE_SECONDS)
 
     async def _news_come(self) -> bool:
         """False when the silence lasted for a heartbeat."""
@@ -229,4 +231,4 @@ class Speeches:
         finally:
             self.stop()
             if self._running:
-                await asyncio.wait(self._running, timeout=2 * LAST_SECONDS)
+                await asyncio.wait(self._running, timeout=STORE_SECONDS)

@@ -198,7 +198,7 @@ async def test_a_client_that_stops_to_read_is_given_up_after_the_end(
     ada: Somebody,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(speech, "LAST_SECONDS", 0.05)
+    monkeypatch.setattr(speech, "TAKE_SECONDS", 0.05)
     async with listening(talk, ada, "hello") as stream:
         session_id = await opened(stream)
         stream.take_no_more()
