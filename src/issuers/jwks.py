@@ -8,8 +8,10 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
+from ssl import SSLContext
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -56,11 +58,13 @@ class JwksClient:
     day, and after the first failure nobody waits for them.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, now: Callable[[], float] = time.monotonic) -> None:
         """Raises: ValueError, without the URL, for one that is not safe to fetch keys from."""
         check_jwks_url(url)
+        self._now = now
         self._url = url
         self._client = httpx2.AsyncClient(
+            verify=_authorities(),
             timeout=DEADLINE_SECONDS,
             limits=httpx2.Limits(max_connections=1, max_keepalive_connections=0),
             # A decoder would have to unpack a bomb before its size could be told.
@@ -102,23 +106,23 @@ class JwksClient:
         await self._client.aclose()
 
     def _age(self) -> float:
-        return time.monotonic() - self._fetched_at
+        return self._now() - self._fetched_at
 
     def _usable(self, kid: str) -> PyJWK | None:
         return self._keys.get(kid) if self._age() < LONGEST_STALE_SECONDS else None
 
     def _is_missing(self, kid: str) -> bool:
-        return self._missing_until.get(kid, 0.0) > time.monotonic() and kid not in self._keys
+        return self._missing_until.get(kid, 0.0) > self._now() and kid not in self._keys
 
     def _remember_missing(self, kid: str) -> None:
-        self._missing_until[kid] = time.monotonic() + MISSING_SECONDS
+        self._missing_until[kid] = self._now() + MISSING_SECONDS
         self._missing_until.move_to_end(kid)
         if len(self._missing_until) > MOST_MISSING:
             self._missing_until.popitem(last=False)
 
     def _fetch_if_due(self) -> asyncio.Task[None] | None:
         """The fetch that is going on, a new one, or None while it is too soon for one."""
-        if self._fetching is None and time.monotonic() - self._ended_at >= COOL_DOWN_SECONDS:
+        if self._fetching is None and self._now() - self._ended_at >= COOL_DOWN_SECONDS:
             self._fetching = asyncio.create_task(self._fetch())
         return self._fetching
 
@@ -136,9 +140,9 @@ class JwksClient:
             )
         else:
             self._failed = False
-            self._fetched_at = time.monotonic()
+            self._fetched_at = self._now()
         finally:
-            self._ended_at = time.monotonic()
+            self._ended_at = self._now()
             self._fetching = None
 
     async def _read(self) -> bytes:
@@ -156,13 +160,19 @@ class JwksClient:
             return body
 
 
+@cache
+def _authorities() -> SSLContext:
+    """The machine's certificate authorities, which take a moment to read: once for all issuers."""
+    return httpx2.create_ssl_context()
+
+
 def check_jwks_url(url: str) -> None:
     """Raises: ValueError, without the URL, unless it is https:// or on this machine."""
     try:
-        httpx2.URL(url)
-    except httpx2.InvalidURL:
+        parts = urlsplit(url)
+        _ = httpx2.URL(url), parts.port
+    except (httpx2.InvalidURL, ValueError):
         raise ValueError("is no URL") from None
-    parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must start with https:// and name a host")
     if parts.username or parts.password or parts.fragment:

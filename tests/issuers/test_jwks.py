@@ -1,0 +1,287 @@
+"""Keys of an issuer elsewhere: fetched seldom, one at a time, and from one address alone."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from src.issuers import jwks
+from src.issuers.compact import TokenRefused
+from src.issuers.jwks import JwksClient, KeysUnreachable, check_jwks_url, parse_jwks
+from tests.conftest import MovableClock
+from tests.issuers.key_server import KeyServer, public_jwk
+from tests.issuers.minting import issuers_of
+
+FIRST, SECOND = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+
+
+class Seconds:
+    """A monotonic clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+async def keys(key_server: KeyServer, seconds: Seconds) -> AsyncIterator[JwksClient]:
+    key_server.keys = [public_jwk(FIRST, "first")]
+    client = JwksClient(key_server.url, now=seconds)
+    yield client
+    await client.aclose()
+
+
+def failing(server: KeyServer, body: bytes = b"", **how: Any) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        server.say(request, body, **how)
+
+    server.answer = answer
+
+
+async def test_keys_are_fetched_once_while_they_are_fresh(
+    keys: JwksClient, key_server: KeyServer, seconds: Seconds
+) -> None:
+    found = await asyncio.gather(*(keys.key_for("first") for _ in range(20)))
+    seconds.now += jwks.FRESH_SECONDS - 1
+    found.append(await keys.key_for("first"))
+    assert {key.algorithm_name for key in found if key} == {"EdDSA"}
+    assert len(key_server.asked) == 1
+    seconds.now += 2
+    await keys.key_for("first")
+    assert len(key_server.asked) == 2
+
+
+async def test_a_rotation_is_picked_up_and_a_key_that_is_gone_is_dropped(
+    keys: JwksClient, key_server: KeyServer, seconds: Seconds
+) -> None:
+    await keys.key_for("first")
+    key_server.keys = [public_jwk(SECOND, "second")]
+    seconds.now += jwks.COOL_DOWN_SECONDS
+    assert await keys.key_for("second")
+    assert await keys.key_for("first") is None
+
+
+async def test_a_flood_of_unknown_names_makes_one_fetch_in_two_seconds(
+    keys: JwksClient, key_server: KeyServer, seconds: Seconds
+) -> None:
+    await keys.key_for("first")
+    for fetches in (1, 2, 3):
+        unknown = [f"unknown-{fetches}-{number}" for number in range(400)]
+        assert set(await asyncio.gather(*map(keys.key_for, unknown))) == {None}
+        assert [await keys.key_for(name) for name in unknown] == [None] * 400
+        assert await keys.key_for("first")
+        assert len(key_server.asked) == fetches
+        seconds.now += jwks.COOL_DOWN_SECONDS
+
+
+async def test_a_name_that_was_looked_for_in_vain_is_looked_for_again_after_a_while(
+    keys: JwksClient, key_server: KeyServer, seconds: Seconds
+) -> None:
+    assert await keys.key_for("second") is None
+    key_server.keys.append(public_jwk(SECOND, "second"))
+    seconds.now += jwks.COOL_DOWN_SECONDS
+    assert await keys.key_for("second") is None
+    seconds.now += jwks.MISSING_SECONDS
+    assert await keys.key_for("second")
+    assert len(key_server.asked) == 2
+
+
+async def test_what_is_remembered_of_unknown_names_is_bounded(
+    keys: JwksClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "MOST_MISSING", 10)
+    await asyncio.gather(*(keys.key_for(f"unknown-{number}") for number in range(100)))
+    assert len(keys._missing_until) == 10
+    assert await keys.key_for("x" * 257) is None
+    assert "x" * 257 not in keys._missing_until
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 500},
+        {"status": 302, "Location": "/elsewhere"},
+        {"body": b"{"},
+        {"body": b"[" * 100_000},
+        {"body": b'{"keys": {}}'},
+        {"body": b"[]"},
+        {"body": b"\xff\xfe"},
+        {"body": b" " * (jwks.MOST_BYTES + 1)},
+        {"body": b"{}", "Content_Encoding": "gzip"},
+    ],
+    ids=str,
+)
+async def test_an_answer_that_cannot_be_used_leaves_the_keys_that_were_seen(
+    keys: JwksClient, key_server: KeyServer, seconds: Seconds, answer: dict[str, Any]
+) -> None:
+    await keys.key_for("first")
+    failing(key_server, **answer)
+    seconds.now += jwks.FRESH_SECONDS
+    assert await keys.key_for("first")
+    with pytest.raises(KeysUnreachable):
+        await keys.key_for("second")
+    assert set(key_server.asked) == {"/jwks"}
+    assert len(key_server.asked) == 2
+
+
+async def test_without_an_answer_keys_that_were_seen_are_good_for_a_day(
+    keys: JwksClient, key_server: KeyServer, seconds: Seconds
+) -> None:
+    await keys.key_for("first")
+    failing(key_server, status=503)
+    seconds.now += jwks.LONGEST_STALE_SECONDS - 1
+    assert await keys.key_for("first")
+    seconds.now += 1
+    with pytest.raises(KeysUnreachable):
+        await keys.key_for("first")
+    key_server.answer = key_server._publish
+    seconds.now += jwks.COOL_DOWN_SECONDS
+    assert await keys.key_for("first")
+
+
+def hang(_: BaseHTTPRequestHandler) -> None:
+    time.sleep(5)
+
+
+def drip(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.end_headers()
+    for _ in range(50):
+        request.wfile.write(b" ")
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("answer", [hang, drip])
+async def test_a_server_that_hangs_is_given_up_and_nobody_waits_for_keys_that_were_seen(
+    keys: JwksClient,
+    key_server: KeyServer,
+    seconds: Seconds,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[[BaseHTTPRequestHandler], None],
+) -> None:
+    monkeypatch.setattr(jwks, "DEADLINE_SECONDS", 0.2)
+    await keys.key_for("first")
+    key_server.answer = answer
+    seconds.now += jwks.FRESH_SECONDS
+    unseen = [keys.key_for(f"unseen-{number}") for number in range(50)]
+    verdicts = await asyncio.gather(*unseen, return_exceptions=True)
+    assert {type(verdict) for verdict in verdicts} == {KeysUnreachable}
+    assert len(key_server.asked) == 2
+    monkeypatch.setattr(jwks, "DEADLINE_SECONDS", 3_600)
+    seconds.now += jwks.COOL_DOWN_SECONDS
+    assert await keys.key_for("first")  # another fetch has begun, and would take an hour
+
+
+@pytest.mark.faults
+async def test_a_server_that_hangs_delays_nobody_over_three_seconds(
+    keys: JwksClient, key_server: KeyServer
+) -> None:
+    key_server.answer = drip
+    began = time.monotonic()
+    with pytest.raises(KeysUnreachable):
+        await keys.key_for("first")
+    assert time.monotonic() - began < 3.5
+
+
+async def test_addresses_in_a_token_are_never_followed(
+    key_server: KeyServer, tmp_path: Path
+) -> None:
+    key_server.keys = [public_jwk(FIRST, "first")]
+    entry = {"name": "idp", "jwks_url": key_server.url, "algorithms": ["EdDSA", "RS256"]}
+    entry |= {"issuer": "urn:idp", "audience": "latchkey", "allows": "user"}
+    issuers = issuers_of(tmp_path / "issuers.json", MovableClock(), entry)
+    claims = {"iss": "urn:idp", "aud": "latchkey", "sub": "7", "exp": int(time.time()) + 60}
+    evil = f"{key_server.origin}/evil"
+    headers: list[dict[str, Any]] = [
+        {"jku": evil, "kid": "second"},
+        {"x5u": evil, "kid": "second"},
+        {"jwk": public_jwk(SECOND, "second"), "kid": "second"},
+        {"jwk": public_jwk(SECOND, "first"), "kid": "first"},
+        {"kid": evil},
+        {"jku": evil},
+    ]
+    for header in headers:
+        with pytest.raises(TokenRefused, match="no trusted issuer has signed it"):
+            await issuers.verify(jwt.encode(claims, SECOND, "EdDSA", header))
+    assert set(key_server.asked) == {"/jwks"}
+    assert await issuers.verify(jwt.encode(claims, FIRST, "EdDSA", {"kid": "first", "jku": evil}))
+
+
+def test_each_key_is_pinned_to_what_it_is() -> None:
+    elliptic = ec.generate_private_key(ec.SECP256R1())
+    modulus = rsa.generate_private_key(65537, 2048)
+    document = {
+        "keys": [
+            public_jwk(FIRST, "ed", alg="Ed25519"),
+            public_jwk(elliptic, "ec", use="sig", key_ops=["verify"]),
+            public_jwk(modulus, "rsa", alg="RS256"),
+            public_jwk(SECOND, "ed"),  # a name is given once
+        ],
+    }
+    found = parse_jwks(json.dumps(document).encode())
+    assert {kid: key.algorithm_name for kid, key in found.items()} == {
+        "ed": "EdDSA",
+        "ec": "ES256",
+        "rsa": "RS256",
+    }
+    assert found["ed"].key == FIRST.public_key()
+
+
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        "no object",
+        {"kty": "oct", "k": "c2VjcmV0", "kid": "a"},
+        {**public_jwk(FIRST, "a"), "use": "enc"},
+        {**public_jwk(FIRST, "a"), "key_ops": ["encrypt"]},
+        {**public_jwk(FIRST, "a"), "alg": "HS256"},
+        {**public_jwk(FIRST, "a"), "crv": "Ed448"},
+        {**public_jwk(FIRST, "a"), "crv": ["Ed25519"]},
+        {**public_jwk(FIRST, "a"), "x": "short"},
+        {**public_jwk(FIRST, "a"), "x": 7},
+        {**public_jwk(FIRST, ""), "kty": "OKP"},
+        {**public_jwk(FIRST, "a"), "kid": 7},
+        public_jwk(ec.generate_private_key(ec.SECP384R1()), "a"),
+        public_jwk(rsa.generate_private_key(65537, 1024), "a"),  # noqa: S505 - that is the point
+        public_jwk(rsa.generate_private_key(65537, 2048), "a", alg="PS256"),
+    ],
+    ids=range(14),
+)
+def test_keys_of_other_kinds_are_left_out(jwk: Any) -> None:
+    assert parse_jwks(json.dumps({"keys": [jwk]}).encode()) == {}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://issuer.example/jwks",
+        "ftp://127.0.0.1/jwks",
+        "file:///etc/passwd",
+        "https://",
+        "https://name:password@issuer.example/jwks",
+        "https://issuer.example/jwks#fragment",
+        "https://issuer.example:99999/jwks",
+        "https://[::1/jwks",
+        "",
+    ],
+)
+def test_an_address_that_is_not_safe_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^(must|is no URL)"):
+        check_jwks_url(url)
+    with pytest.raises(ValueError, match=r"^(must|is no URL)"):
+        JwksClient(url)
