@@ -125,6 +125,7 @@ async def test_a_number_and_its_digits_are_one_customer(client: Client, secret: 
     assert await Service(client, minted(secret, "01")).remembered() == []
 
 
+@pytest.mark.one_database
 async def test_at_most_a_hundred_come_back(acme: Service) -> None:
     for number in range(MOST_MEMORIES + 1):
         await acme.remember(str(number))
