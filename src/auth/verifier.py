@@ -1,34 +1,37 @@
 """For other services: verify Latchkey's access tokens by yourself, revoked ones included.
 
-Nothing here needs a web framework, a database or Redis: beside the standard library this module,
-`src/auth/access_tokens.py`, `src/auth/key_ring.py` and `src/core/clock.py` use python-jose alone.
-How to use it: docs/verifying-tokens.md.
+Nothing here needs a web framework, a database or Redis: beside the standard library this module and
+those that it imports use python-jose alone. How to use it: docs/verifying-tokens.md.
 """
 
-import json
 import math
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event, Thread
 from typing import Any, Final, Literal
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
-from src.auth.access_tokens import TOKEN_TYPE, AccessClaims, AccessTokens
-from src.auth.key_ring import KeyRing, SigningKey, TokenRejected
+from src.auth.access_tokens import TOKEN_TYPE, AccessClaims, AccessTokenVerifier
+from src.auth.jwks import FollowedKeys
+from src.auth.key_ring import KeyRing, SigningKey, TokenRejected, UnknownKey
+from src.auth.polled_document import ANSWER_SECONDS, PolledDocument
 from src.core.clock import Clock, utc_now
 
 POLL_SECONDS: Final = 1.0
-ANSWER_SECONDS: Final = 2.0
 MOST_BYTES: Final = 16_000_000  # about 300,000 revoked sessions
-NOT_MODIFIED: Final = 304
 
 
-class RevocationsUnknown(Exception):  # noqa: N818 - a verdict on what is known, not on a token
-    """The list of revocations is older than the service allows: answer 503, not 401."""
+class Unverifiable(Exception):  # noqa: N818 - a verdict on what is known, not on a token
+    """What a verdict needs is not known: answer 503, not 401."""
+
+
+class RevocationsUnknown(Unverifiable):
+    """The list of revocations is older than the service allows."""
+
+
+class KeysUnknown(Unverifiable):
+    """The public keys could not be read yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,6 @@ class _Revoked:
 
     sessions: frozenset[str] = frozenset()
     not_before: Mapping[str, int] = field(default_factory=dict)  # user id → seconds since the epoch
-    etag: str | None = None
 
     def refuses(self, claims: AccessClaims) -> bool:
         not_before = self.not_before.get(str(claims.user_id), 0)
@@ -45,18 +47,20 @@ class _Revoked:
 
 
 class LatchkeyVerifier:
-    """Verifies access tokens with the shared secret and follows the list of revocations.
+    """Verifies access tokens and follows the list of revocations.
 
-    `max_staleness` is how old the list may get while Latchkey cannot be reached; what then happens
-    is `when_stale`: "refuse" every token, or "accept" those that are valid but for the unknown.
-    The last list that was read counts in both cases. `max_lifetime` is the longest that a token may
-    live; Latchkey allows no more than an hour.
+    Keys are the shared `secret` (HS256), or several while one takes another's place; or those that
+    `jwks_url` names (ES256, RS256). `max_staleness` is how old the list may get while Latchkey
+    cannot be reached; what then happens is `when_stale`: "refuse" every token, or "accept" those
+    that are valid but for the unknown. The last list that was read counts in both cases.
+    `max_lifetime` is the longest that a token may live; Latchkey allows no more than an hour.
     """
 
-    def __init__(  # keyword-only, so that a JWKS can take the secret's place one day
+    def __init__(
         self,
         *,
-        secret: str,
+        secret: str | Sequence[str] | None = None,
+        jwks_url: str | None = None,
         revocations_url: str,
         issuer: str = "latchkey",
         audience: str = "latchkey-api",
@@ -65,88 +69,89 @@ class LatchkeyVerifier:
         when_stale: Literal["refuse", "accept"] = "refuse",
         clock: Clock = utc_now,
     ) -> None:
-        if not revocations_url.startswith(("http://", "https://")):
-            raise ValueError("revocations_url must start with http:// or https://")
-        self._tokens = AccessTokens(
-            KeyRing(SigningKey(secret=secret, token_type=TOKEN_TYPE)),
+        """Raises: `ValueError` for an address that will not do, or without one source of keys."""
+        if (secret is None) == (jwks_url is None):
+            raise ValueError("give either secret or jwks_url")
+        self._keys = FollowedKeys(jwks_url, clock=clock) if jwks_url is not None else None
+        self._tokens = AccessTokenVerifier(
+            self._keys.ring if self._keys else _ring_of(secret or (), clock),
             issuer=issuer,
             audience=audience,
             ttl=max_lifetime,
             clock=clock,
         )
-        self._url = revocations_url
+        self._list = PolledDocument(
+            revocations_url, parse=_revoked_of, first=_Revoked(), most_bytes=MOST_BYTES
+        )
         self._max_staleness = max_staleness
         self._refuse_when_stale = when_stale == "refuse"
-        self._revoked = _Revoked()
-        self._confirmed_at = -math.inf
 
     @property
     def stale_for(self) -> float:
         """Seconds since the list was last known to be complete; infinite before the first time."""
-        return time.monotonic() - self._confirmed_at
+        age = self._list.age
+        return math.inf if age is None else age
 
     def verify(self, access_token: str) -> AccessClaims:
         """The claims of a valid access token that was not revoked. No I/O.
 
-        Raises: `TokenRejected` (answer 401), `RevocationsUnknown` (answer 503).
+        Raises: `TokenRejected` (answer 401), `Unverifiable` (answer 503).
         """
-        claims = self._tokens.verify(access_token)
-        if self._revoked.refuses(claims):
+        try:
+            claims = self._tokens.verify(access_token)
+        except UnknownKey as verdict:
+            self._look_for_new_keys(verdict)
+            raise
+        if self._list.value.refuses(claims):
             raise TokenRejected("revoked")
         if self._refuse_when_stale and self.stale_for > self._max_staleness.total_seconds():
             raise RevocationsUnknown("the list of revocations could not be read for too long")
         return claims
 
+    def _look_for_new_keys(self, verdict: UnknownKey) -> None:
+        if self._keys is None:
+            return
+        self._keys.want()
+        if not self._keys.are_known:
+            raise KeysUnknown("the public keys could not be read yet") from verdict
+
     @contextmanager
     def follow(self) -> Iterator[None]:
-        """Read the list at once and then every second, in a thread, for as long as the block runs.
+        """Read list and keys at once and then on, in threads, for as long as the block runs.
 
         The block starts even when the first reading failed: `stale_for` says so.
         """
-        stopped = Event()
-        self.poll()
-        thread = Thread(target=self._poll_until, args=[stopped], name="revocations", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stopped.set()
-            thread.join(2 * ANSWER_SECONDS)
+        with ExitStack() as stack:
+            if self._keys:
+                stack.enter_context(self._keys.following())
+            stopped = Event()
+            self.poll()
+            thread = Thread(
+                target=self._poll_until, args=[stopped], name="revocations", daemon=True
+            )
+            thread.start()
+            try:
+                yield
+            finally:
+                stopped.set()
+                thread.join(2 * ANSWER_SECONDS)
 
     def poll(self) -> bool:
         """Read the list once; False when it could not be read, and the last one stays."""
-        asked_at = time.monotonic()
-        try:
-            self._revoked = self._read()
-        except Exception:  # noqa: BLE001 - whatever is wrong with an answer, the thread must go on
-            return False
-        self._confirmed_at = asked_at
-        return True
+        return self._list.read()
 
     def _poll_until(self, stopped: Event) -> None:
         while not stopped.wait(POLL_SECONDS):
             self.poll()
 
-    def _read(self) -> _Revoked:
-        """Raises: OSError, ValueError, KeyError and what else http.client has."""
-        known = self._revoked
-        headers = {"If-None-Match": known.etag} if known.etag else {}
-        try:
-            request = Request(self._url, headers=headers)  # noqa: S310 - the scheme was checked
-            with urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
-                body = answer.read(MOST_BYTES + 1)
-                etag = answer.headers.get("ETag")
-        except HTTPError as error:
-            with error:
-                if error.code == NOT_MODIFIED:
-                    return known
-            raise
-        if len(body) > MOST_BYTES:
-            raise ValueError("the list of revocations is too large")
-        return _parsed(json.loads(body), etag)
+
+def _ring_of(secret: str | Sequence[str], clock: Clock) -> KeyRing[SigningKey]:
+    several = [secret] if isinstance(secret, str) else secret
+    keys = (SigningKey(secret=each, token_type=TOKEN_TYPE) for each in several)
+    return KeyRing(*keys, clock=clock)
 
 
-def _parsed(document: Any, etag: str | None) -> _Revoked:  # noqa: ANN401 - JSON from outside
+def _revoked_of(document: Any) -> _Revoked:  # noqa: ANN401 - JSON from outside
     """Raises: KeyError, ValueError, AttributeError for what is no list of revocations."""
     users = {str(user_id): int(seconds) for user_id, seconds in document["users"].items()}
-    return _Revoked(frozenset(document["sessions"]), users, etag)
+    return _Revoked(frozenset(document["sessions"]), users)

@@ -9,10 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any, Literal
+from typing import Literal
 
 import httpx
 import pytest
@@ -20,6 +18,7 @@ import pytest
 from src.auth.key_ring import TokenRejected
 from src.auth.verifier import LatchkeyVerifier, RevocationsUnknown
 from src.core.settings import Settings
+from tests.auth.served_document import Served, served
 from tests.conftest import REPOSITORY
 from tests.factories import Person, bearer, log_in, refresh, sign_up
 from tests.processes.workers import (
@@ -36,50 +35,18 @@ pytestmark = pytest.mark.one_database
 
 Client = httpx.AsyncClient
 PROMISED_SECONDS = 2.0
+EMPTY = b'{"as_of": 0, "sessions": {}, "users": {}}'
 DEAD_URL = "http://127.0.0.1:9/auth/revocations"  # the port "discard": nobody listens
 
 
-class Feed(ThreadingHTTPServer):
-    """What `GET /auth/revocations` answers, chosen by the test."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/auth/revocations"
-        self.body: bytes = b'{"as_of": 0, "sessions": {}, "users": {}}'
-        self.status, self.etag = 200, '"first"'
-        self.asked_with: list[str | None] = []
-
-    def revoke(self, *, sessions: dict[str, int], users: dict[str, int]) -> None:
-        self.body = json.dumps({"as_of": 0, "sessions": sessions, "users": users}).encode()
-        self.etag = f'"{hash(self.body)}"'
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Feed
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        feed, known = self.server, self.headers.get("If-None-Match")
-        feed.asked_with.append(known)
-        status = 304 if known == feed.etag and feed.status == 200 else feed.status
-        body = b"" if status == 304 else feed.body
-        self.send_response(status)
-        self.send_header("ETag", feed.etag)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None: ...
-
-
 @pytest.fixture
-def feed() -> Iterator[Feed]:
-    with Feed() as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+def feed() -> Iterator[Served]:
+    with served(EMPTY) as document:
+        yield document
+
+
+def revoke(feed: Served, *, sessions: dict[str, int], users: dict[str, int]) -> None:
+    feed.change(json.dumps({"as_of": 0, "sessions": sessions, "users": users}).encode())
 
 
 def verifier_of(
@@ -108,7 +75,7 @@ def refuses(verifier: LatchkeyVerifier, person: Person) -> bool:
 async def test_a_good_token_yields_its_claims(
     client: Client,
     settings: Settings,
-    feed: Feed,
+    feed: Served,
 ) -> None:
     person = await sign_up(client)
     verifier = verifier_of(settings, feed.url)
@@ -136,7 +103,7 @@ async def test_a_good_token_yields_its_claims(
 async def test_what_latchkey_refuses_is_refused_here(
     client: Client,
     settings: Settings,
-    feed: Feed,
+    feed: Served,
     change: dict[str, object],
 ) -> None:
     person = await sign_up(client)
@@ -159,7 +126,7 @@ async def test_what_latchkey_refuses_is_refused_here(
 async def test_sessions_and_users_in_the_list_are_refused_and_no_others(
     client: Client,
     settings: Settings,
-    feed: Feed,
+    feed: Served,
 ) -> None:
     laptop, leaver, stranger = [await sign_up(client) for _ in range(3)]
     phone = await log_in(client, laptop)
@@ -167,7 +134,8 @@ async def test_sessions_and_users_in_the_list_are_refused_and_no_others(
     assert verifier.poll()
     assert not any(refuses(verifier, person) for person in (laptop, phone, leaver, stranger))
     issued_at = claims_of(leaver.access_token)["iat"]
-    feed.revoke(
+    revoke(
+        feed,
         sessions={claims_of(laptop.access_token)["sid"]: issued_at + 900},
         users={leaver.user["id"]: issued_at + 1, stranger.user["id"]: issued_at - 60},
     )
@@ -180,7 +148,7 @@ async def test_sessions_and_users_in_the_list_are_refused_and_no_others(
 async def test_the_real_list_is_read_and_asked_for_by_its_etag(
     client: Client,
     settings: Settings,
-    feed: Feed,
+    feed: Served,
 ) -> None:
     person = await sign_up(client)
     await client.post("/auth/logout", headers=person.authorization)
@@ -193,19 +161,19 @@ async def test_the_real_list_is_read_and_asked_for_by_its_etag(
     assert feed.asked_with == [None, feed.etag, feed.etag]
 
 
-def break_status(feed: Feed) -> None:
+def break_status(feed: Served) -> None:
     feed.status = 503
 
 
-def break_json(feed: Feed) -> None:
+def break_json(feed: Served) -> None:
     feed.body, feed.etag = b"<html>", '"html"'
 
 
-def break_form(feed: Feed) -> None:
+def break_form(feed: Served) -> None:
     feed.body, feed.etag = b'{"sessions": [], "users": 7}', '"form"'
 
 
-def break_size(feed: Feed) -> None:
+def break_size(feed: Served) -> None:
     feed.body, feed.etag = b" " * 16_000_001, '"size"'
 
 
@@ -213,11 +181,11 @@ def break_size(feed: Feed) -> None:
 async def test_the_last_list_outlives_an_outage(
     client: Client,
     settings: Settings,
-    feed: Feed,
-    break_it: Callable[[Feed], None],
+    feed: Served,
+    break_it: Callable[[Served], None],
 ) -> None:
     gone, here = await sign_up(client), await sign_up(client)
-    feed.revoke(sessions={claims_of(gone.access_token)["sid"]: 2**40}, users={})
+    revoke(feed, sessions={claims_of(gone.access_token)["sid"]: 2**40}, users={})
     verifier = verifier_of(settings, feed.url)
     assert verifier.poll()
     good, age = (feed.body, feed.etag), verifier.stale_for
@@ -254,7 +222,7 @@ async def test_a_list_that_is_too_old_refuses_or_accepts_by_choice(
 async def test_the_list_is_too_old_after_just_as_long_as_was_said(
     client: Client,
     settings: Settings,
-    feed: Feed,
+    feed: Served,
 ) -> None:
     person = await sign_up(client)
     verifier = verifier_of(settings, feed.url, max_staleness=timedelta())
