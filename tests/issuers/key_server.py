@@ -14,7 +14,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 def public_jwk(key: Any, kid: str, **members: Any) -> dict[str, Any]:
     """The JWK of a private key's public half."""
-    names = {"Ed25519": OKPAlgorithm, "EC": ECAlgorithm, "RSA": RSAAlgorithm}
+    names: dict[str, Any] = {"Ed25519": OKPAlgorithm, "EC": ECAlgorithm, "RSA": RSAAlgorithm}
     algorithm = next(a for name, a in names.items() if type(key).__name__.startswith(name))
     return {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, **members}
 

@@ -17,10 +17,11 @@ from django.conf import settings as django_settings
 from flask import Flask
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token
 
+from src.core.clock import Clock
 from src.core.settings import Settings
 from src.issuers.configuration import read_issuers
 from src.issuers.trusted import TrustedIssuers
-from tests.conftest import MovableClock, make_settings
+from tests.conftest import make_settings
 
 django_settings.configure(
     SECRET_KEY=secrets.token_urlsafe(48),
@@ -164,5 +165,5 @@ def settings_with(path: Path, *entries: dict[str, Any], **changes: Any) -> Setti
     return make_settings(TRUSTED_ISSUERS=str(path), **changes)
 
 
-def issuers_of(path: Path, clock: MovableClock, *entries: dict[str, Any]) -> TrustedIssuers:
+def issuers_of(path: Path, clock: Clock, *entries: dict[str, Any]) -> TrustedIssuers:
     return TrustedIssuers(read_issuers(settings_with(path, *entries)), clock=clock)
