@@ -9,12 +9,13 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	&& echo $$python && break; done)
 
 BIN := .venv/bin
+INTEROP := tests/interop
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev run test test-faults check format lock openapi doctor migrate bench clean
+.PHONY: help env env-dev run test test-faults test-interop check format lock openapi doctor migrate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -26,12 +27,20 @@ env-dev: .venv/installed-dev ## Add what checking and testing need
 run: env ## Serve on PORT (8000) at HOST (127.0.0.1); nothing else has to be installed
 	@$(BIN)/python -m src.cli run --host $(HOST) --port $(PORT)
 
-test: env-dev ## Run every test but the long fault runs
-	@$(BIN)/python -m pytest -n 2 -m "not faults"
+test: env-dev ## Run every test but the long fault runs and those with other projects' servers
+	@$(BIN)/python -m pytest -n 2 -m "not faults and not interop"
 
 test-faults: env-dev ## Run the long fault and soak runs
 	@$(BIN)/python -m pytest -m faults || { status=$$?; \
 	test $$status -eq 5 && echo "No test is marked 'faults' yet: nothing was run." || exit $$status; }
+
+test-interop: env-dev ## Run the tests with a real Better Auth server, which needs Node.js and npm
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+	$(MAKE) --silent --no-print-directory $(INTEROP)/node_modules/installed && \
+	$(BIN)/python -m pytest -m interop; \
+	elif [ "$(REQUIRE_NODE)" = 1 ]; then \
+	echo "Node.js and npm are missing. On Debian and Ubuntu run: apt-get install nodejs npm" >&2; exit 1; \
+	else echo "Skipped: these tests need Node.js and npm."; fi
 
 check: env-dev ## Format, lint, types and import direction, changing nothing
 	$(BIN)/ruff format --check
@@ -64,7 +73,7 @@ bench: env-dev ## Measure what was promised; one at a time: python -m benchmarks
 	$(BIN)/python -m benchmarks.$$name || status=1; done; exit $$status
 
 clean: ## Take away the environment and caches; .env and .local (your data) stay
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache test-results
+	rm -rf .venv $(INTEROP)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache test-results
 	find src tests alembic benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: installing is repeated only when the pins change.
@@ -85,4 +94,9 @@ clean: ## Take away the environment and caches; .env and .local (your data) stay
 .venv/installed-dev: .venv/installed requirements-dev.txt
 	@echo "Installing the tools for checking and testing into .venv ..."
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(INTEROP)/node_modules/installed: $(INTEROP)/package-lock.json
+	@echo "Installing Better Auth into $(INTEROP)/node_modules (once, and after the lock changes) ..."
+	@cd $(INTEROP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
