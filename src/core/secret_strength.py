@@ -16,7 +16,13 @@ _PUBLISHED = (
     "example",
     "secret-key",
     "secretkey",
-    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",  # FastAPI's tutorial
+    "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",  # Flask's
+    "aym1sysppbydfgzld3umj1qzkobwvmkoqq-estjqlr_t-1qs0gzh75aktmn3yj0ips4hcguutwjazzr1z9caow",  # RFC
+    "at-least",  # "…-at-least-256-bits-long" of jwt.io, "…-32-characters-long" of Supabase
+    "your-256-bit-secret",
+    "supersecret",
+    "super-secret",
     "better-auth-secret",
     "placeholder",
     "insecure",
@@ -26,15 +32,19 @@ _PUBLISHED = (
 
 def weakness_of(secret: str) -> str | None:
     """What is wrong with a signing secret, or None when nothing is."""
-    if len(secret.encode()) < MIN_SECRET_BYTES:
+    try:
+        encoded = secret.encode()
+    except UnicodeEncodeError:  # bytes of an environment or a file, kept as surrogates
+        return "is not UTF-8"
+    if len(encoded) < MIN_SECRET_BYTES:
         return f"is shorter than {MIN_SECRET_BYTES} bytes"
     if any(published in secret.lower() for published in _PUBLISHED):
         return "contains a published example"
-    if _deflated_length(secret) < MIN_DEFLATED_BYTES:
+    if _deflated_length(encoded) < MIN_DEFLATED_BYTES:
         return "is too regular to be random"
     return None
 
 
-def _deflated_length(text: str) -> int:
+def _deflated_length(text: bytes) -> int:
     deflate = zlib.compressobj(level=9, wbits=-zlib.MAX_WBITS)  # without header and checksum
-    return len(deflate.compress(text.encode()) + deflate.flush())
+    return len(deflate.compress(text) + deflate.flush())
