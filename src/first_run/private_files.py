@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 OWNER_ONLY_FILE = 0o600
@@ -17,14 +19,39 @@ def private_folder(folder: Path) -> Path:
 
 def write_private(path: Path, text: str) -> None:
     """Replace a file in one step, so that no reader and no crash ever meets half of it."""
+    replace_privately({path: text.encode()})
+
+
+def replace_privately(contents: Mapping[Path, bytes]) -> None:
+    """Replace files, each in one step, and none before all are written.
+
+    A file keeps its owner where we may give it away: a server goes on reading what root rewrote.
+    """
+    with ExitStack() as stack:
+        staged = {
+            path: stack.enter_context(_staged(path, content)) for path, content in contents.items()
+        }
+        for path, temporary in staged.items():
+            temporary.replace(path)
+
+
+@contextmanager
+def _staged(path: Path, content: bytes) -> Iterator[Path]:
+    """A file beside `path` with its content to be, gone after the block if nobody renamed it."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)  # mkstemp makes it with mode 600
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            _keep_owner(file.fileno(), path)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
+        yield temporary
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
+
+
+def _keep_owner(descriptor: int, path: Path) -> None:
+    with suppress(FileNotFoundError, PermissionError):
+        before = path.stat()
+        os.fchown(descriptor, before.st_uid, before.st_gid)
