@@ -1,30 +1,26 @@
 """`python -m src.cli`: thin commands over `src/first_run`. Exit codes: `first_run/failures.py`."""
 
 import json
-import os
 import secrets
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import SecretStr
 
-from src.core.settings import ENV_FILE, Settings, load_settings, raw_setting
+from src.core.settings import Settings, load_settings, raw_setting
 from src.first_run.accounts import add_user, seed_demo_users
 from src.first_run.audit import verify_history
 from src.first_run.client_commands import client_app
-from src.first_run.doctor import Finding, Verdict, examine
+from src.first_run.doctor import Verdict, examine
 from src.first_run.failures import ExitCode, Refused
 from src.first_run.run import LOCAL, ServerOptions
 from src.first_run.run import run as run_server
 from src.first_run.schema import migrate as migrate_database
 from src.first_run.schema import require_current
-from src.first_run.secret_file import generate_secrets
-from src.first_run.telling import failures_told
-
-COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.PROBLEM: "red"}
+from src.first_run.secret_commands import secrets_app
+from src.first_run.telling import failures_told, tell
 
 app = typer.Typer(
     help="Latchkey: sign up, log in and stay logged in.",
@@ -33,7 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-secrets_app = typer.Typer(no_args_is_help=True, help="The signing secrets in .env.")
 user_app = typer.Typer(no_args_is_help=True, help="Accounts.")
 audit_app = typer.Typer(no_args_is_help=True, help="The history of authentication.")
 sessions_app = typer.Typer(no_args_is_help=True, help="Where people are logged in.")
@@ -68,7 +63,7 @@ def doctor(
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
-            _tell(finding)
+            tell(finding.verdict, f"{finding.name:<10} {finding.verdict:<8} {finding.detail}")
     if any(finding.verdict is Verdict.PROBLEM for finding in findings):
         raise typer.Exit(ExitCode.UNHEALTHY)
 
@@ -108,16 +103,6 @@ def openapi() -> None:
     )
     document = create_app(settings).openapi()
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-
-
-@secrets_app.command("generate")
-def generate() -> None:
-    """Write the secrets that .env lacks. What is there stays."""
-    names = generate_secrets(Path(ENV_FILE))
-    if names:
-        typer.echo(f"Wrote {' and '.join(names)} to {ENV_FILE} (readable by you alone).")
-    else:
-        typer.echo(f"{ENV_FILE} has its secrets already; nothing was changed.")
 
 
 @user_app.command("create")
@@ -226,12 +211,6 @@ def _password(from_stdin: bool) -> str:  # noqa: FBT001 - the option as it is
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-
-
-def _tell(finding: Finding) -> None:
-    sign = typer.style(finding.verdict.sign, fg=COLOURS[finding.verdict], bold=True)
-    line = f"{sign} {finding.name:<10} {finding.verdict:<8} {finding.detail}"
-    typer.echo(line, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def _say(text: str) -> None:

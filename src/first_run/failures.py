@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
     ADDRESS = 6  # the port is in use or may not be opened
     RUNNING = 7  # Latchkey already runs from this folder
     REFUSED = 8  # what was asked for is not acceptable: a taken e-mail, a weak password
-    UNHEALTHY = 9  # the doctor found something that keeps Latchkey from working
+    UNHEALTHY = 9  # the doctor or `secrets verify` found something that must not be
     CHAIN_BROKEN = 10  # the history of authentication is not what was written
 
 
