@@ -247,6 +247,45 @@ def test_the_environment_wins_over_the_env_file(good: pytest.MonkeyPatch) -> Non
     assert (raw_setting("JWT_ISSUER"), raw_setting("JWT_AUDIENCE")) == ("environment", "file")
 
 
+def test_the_secret_that_better_auth_has_built_in_is_refused(good: pytest.MonkeyPatch) -> None:
+    good.setenv("BETTER_AUTH_SECRET", "better-auth-secret-12345678901234567890")
+
+    (line,) = problems()
+
+    assert line.startswith("BETTER_AUTH_SECRET is the one that Better Auth has built in")
+
+
+def test_a_weak_secret_of_better_auth_is_for_development(good: pytest.MonkeyPatch) -> None:
+    good.setenv("BETTER_AUTH_SECRET", "correct-but-short")
+    assert load_settings().BETTER_AUTH_SECRET
+
+    good.setenv("ENVIRONMENT", "production")
+    good.setenv("DATABASE_URL", "postgresql://db.example.com/latchkey")
+
+    (line,) = problems()
+    assert line.startswith("BETTER_AUTH_SECRET is weak")
+    assert "correct-but-short" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "complaint"),
+    [
+        ("BETTER_AUTH_JWKS_URL", "auth.example.com/jwks", "must start with http:// or https://"),
+        ("BETTER_AUTH_JWKS_URL", "http://auth.example.com/jwks", "must be https://, or on this"),
+        ("BETTER_AUTH_DATABASE_URL", "mysql://me:hunter2@db/auth", "must start with one of"),
+    ],
+)
+def test_addresses_of_better_auth_are_safe_ones(
+    good: pytest.MonkeyPatch, name: str, address: str, complaint: str
+) -> None:
+    good.setenv(name, address)
+
+    (line,) = problems()
+
+    assert line.startswith(f"{name} {complaint}")
+    assert address not in line
+
+
 def test_the_example_file_says_what_the_settings_say() -> None:
     expected = "".join(
         f"\n# {field.description}\n{name}={spelled_default(field)}\n"

@@ -1,12 +1,9 @@
 """What is read as a Better Auth token and what is not. Whoever is named here is signed in there."""
 
 import hmac
-import json
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote
 
@@ -34,6 +31,7 @@ from tests.issuers.better_auth_tables import (
     signed,
     trusting,
 )
+from tests.issuers.key_server import KeyServer, public_jwk
 from tests.servers import free_port
 
 KEYS: dict[str, Any] = {
@@ -45,30 +43,11 @@ OF_OURS = {"iss": ISSUER, "aud": ISSUER}
 FAR = 4_000_000_000  # seconds: in the year 2096
 
 
-class _Jwks(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        keys = [
-            {**get_default_algorithms()[name].to_jwk(key.public_key(), as_dict=True), "kid": name}
-            for name, key in KEYS.items()
-        ]
-        document = json.dumps({"keys": keys}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(document)))
-        self.end_headers()
-        self.wfile.write(document)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing: the tests' output is enough."""
-
-
 @pytest.fixture(scope="module")
 def jwks_url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Jwks) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/api/auth/jwks"
-        server.shutdown()
-        thread.join()
+    with KeyServer().running() as server:
+        server.keys = [public_jwk(key, kid=name) for name, key in KEYS.items()]
+        yield server.url
 
 
 @dataclass(frozen=True)
