@@ -1,6 +1,7 @@
 """Both signing keys are rotated while people work: nobody notices, and old tokens end in time."""
 
 import asyncio
+import signal
 import time
 from pathlib import Path
 
@@ -38,6 +39,8 @@ async def test_rotating_both_keys_under_load_fails_no_request_and_signs_nobody_o
     async with traffic_of([early, await sign_up(pair.next)], pair) as traffic:
         for _ in range(3):  # published; active; the first of the file retires as well
             await rotation.rotate()
+            for worker in pair.workers:
+                worker.process.send_signal(signal.SIGHUP)
     assert traffic.failures == []
     assert traffic.answers > 60
     assert len(traffic.kids) == 3
