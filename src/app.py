@@ -34,7 +34,7 @@ from src.auth.revocations import WAIT, RevocationFeed, Revocations
 from src.auth.routes import account, admin, clients, token, well_known
 from src.auth.routes import events as event_routes
 from src.auth.routes import sessions as session_routes
-from src.auth.service_tokens import ServiceTokens, service_tokens
+from src.auth.service_tokens import ServiceTokens, canonical_customer_id, service_tokens
 from src.auth.sessions import Sessions
 from src.auth.store.rate_limits import RateLimitStore
 from src.auth.store.revocations import RevocationStream
@@ -63,6 +63,7 @@ from src.core.stopping import on_stop_signal
 from src.health.router import router as health_router
 from src.issuers.authentication import ExternalAuthentication
 from src.issuers.better_auth import BetterAuth, trusting_better_auth
+from src.issuers.customers import ExternalCustomerAuthentication
 from src.issuers.trusted import TrustedIssuers, trusting
 from src.issuers.users import ExternalUsers
 from src.pages.router import build_pages_router
@@ -290,7 +291,7 @@ def _build_state(
         authenticate=_authenticate(authentication, issuers, keys, active_users, sessionmaker),
         still_signed_in=authentication.still_accepts,
         service_tokens=of_services,
-        authenticate_customer=CustomerAuthentication(of_services) if of_services else None,
+        authenticate_customer=_authenticate_customer(of_services, issuers),
         inspection=TokenInspection(
             authenticate=authentication,
             require_active=active_users.require,
@@ -321,6 +322,16 @@ def _authenticate(
         users=ExternalUsers(sessionmaker, add_external_user),
         require_active=active_users.require,
     )
+
+
+def _authenticate_customer(
+    tokens: ServiceTokens | None,
+    issuers: TrustedIssuers | None,
+) -> AuthenticateCustomer | None:
+    own = CustomerAuthentication(tokens) if tokens else None
+    if issuers is None or not issuers.any_of_services:
+        return own
+    return ExternalCustomerAuthentication(own, issuers=issuers, canonical=canonical_customer_id)
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:

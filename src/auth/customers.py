@@ -11,7 +11,7 @@ class CustomerAuthentication:
     def __init__(self, tokens: ServiceTokens) -> None:
         self._tokens = tokens
 
-    def __call__(self, service_token: str) -> str:
+    async def __call__(self, service_token: str) -> str:
         """Raises: `ServiceTokenExpired`, `MissingCustomer`, `InvalidServiceToken`."""
         try:
             return self._tokens.verify(service_token).customer_id

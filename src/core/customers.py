@@ -34,10 +34,11 @@ class MissingCustomer(InvalidToken):
 class AuthenticateCustomer(Protocol):
     """The id of the customer that a service token speaks for; equal ids are equal texts.
 
-    Raises: `InvalidServiceToken`, `ServiceTokenExpired`, `MissingCustomer`.
+    Raises: `InvalidServiceToken`, `ServiceTokenExpired`, `MissingCustomer`; `ServiceUnavailable`
+    when that cannot be told.
     """
 
-    def __call__(self, service_token: str) -> str: ...
+    async def __call__(self, service_token: str) -> str: ...
 
 
 class _ServiceTokenBearer(SecurityBase):
@@ -55,7 +56,7 @@ class _ServiceTokenBearer(SecurityBase):
         authenticate: AuthenticateCustomer | None = request.state.authenticate_customer
         if authenticate is None:
             raise NotConfigured
-        return authenticate(_presented(request))
+        return await authenticate(_presented(request))
 
 
 def _presented(request: Request) -> str:

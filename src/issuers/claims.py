@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from src.issuers.compact import TokenRefused
+from src.issuers.compact import SubjectMissing, TokenExpired, TokenRefused
 
 LEEWAY_SECONDS: Final = 10
 LATEST_SECONDS: Final = 253_402_300_799  # the end of the year 9999, the last that datetime has
@@ -13,7 +13,7 @@ MAX_SUBJECT_CHARACTERS: Final = 255
 MAX_SUBJECT_NUMBER: Final = 2**63 - 1
 # Where libraries write what a token is for: Flask, simplejwt, Cognito, Keycloak.
 PURPOSE_CLAIMS: Final = ("type", "token_type", "token_use", "typ")
-ACCESS_PURPOSES: Final = ("access", "Bearer")
+PURPOSES: Final = {"user": ("access", "Bearer"), "service": ("access", "Bearer", "service")}
 
 Claims = Mapping[str, Any]
 RequiredValue = str | int | bool | None
@@ -26,6 +26,7 @@ class Rules:
     issuer: str | None
     audience: str | None
     subject_claim: str
+    purposes: tuple[str, ...]
     max_lifetime: timedelta
     required: Mapping[str, RequiredValue]
 
@@ -45,7 +46,7 @@ def examined(claims: Claims, rules: Rules, *, now: float) -> Subject:
         raise TokenRefused("iss is another one")
     if not _is_for(claims.get("aud"), rules.audience):
         raise TokenRefused("aud is another one")
-    if any(claims.get(name, "access") not in ACCESS_PURPOSES for name in PURPOSE_CLAIMS):
+    if any(claims.get(name, "access") not in rules.purposes for name in PURPOSE_CLAIMS):
         raise TokenRefused("not an access token")
     for name, value in rules.required.items():
         if not _says(claims, name, value):
@@ -79,7 +80,7 @@ def _times(claims: Claims, longest: float, now: float) -> tuple[float, float]:
     if expires is None:
         raise TokenRefused("exp is missing")
     if expires <= now - LEEWAY_SECONDS:
-        raise TokenRefused("expired")
+        raise TokenExpired("expired")
     if max(issued or 0, not_before or 0) > now + LEEWAY_SECONDS:
         raise TokenRefused("issued in the future")
     if issued is None:  # only what is left of its life can be judged
@@ -105,10 +106,12 @@ def _subject(claims: Claims, name: str) -> str:
     Raises: `TokenRefused`.
     """
     value = claims.get(name)
+    if value in (None, ""):
+        raise SubjectMissing(f"{name} is missing")
     if type(value) is int and 0 <= value <= MAX_SUBJECT_NUMBER:
         return str(value)
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_SUBJECT_CHARACTERS:
-        raise TokenRefused(f"{name} is missing, too long or no text")
+    if not isinstance(value, str) or len(value) > MAX_SUBJECT_CHARACTERS:
+        raise TokenRefused(f"{name} is no text, or too long")
     if not value.isprintable():
         raise TokenRefused(f"{name} contains invisible characters")
     return _email(value, claims) if name == "email" else value

@@ -21,6 +21,18 @@ class TokenRefused(Exception):  # noqa: N818 - a verdict, not a fault
     """A token that is not acceptable; the message says why, for the log alone."""
 
 
+class NoIssuer(TokenRefused):
+    """A token that no trusted issuer has signed."""
+
+
+class TokenExpired(TokenRefused):
+    """A token that was good until its `exp`."""
+
+
+class SubjectMissing(TokenRefused):
+    """A token that is good otherwise, but does not say whom it is about."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompactJws:
     """A token's parts. `algorithm` and `kid` choose among the keys that we have, nothing else.

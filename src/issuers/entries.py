@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from src.core.settings import ConfigurationError
-from src.issuers.claims import RequiredValue, Rules
+from src.issuers.claims import PURPOSES, RequiredValue, Rules
 from src.issuers.jwks import check_jwks_url
 from src.issuers.keys import HMAC_ALGORITHMS
 
@@ -18,6 +18,7 @@ MOST_BYTES: Final = 256 * 1024
 
 Algorithm = Literal["HS256", "HS384", "HS512", "RS256", "ES256", "EdDSA"]
 Allows = Literal["user", "service"]
+SUBJECT_CLAIMS: Final = {"user": "sub", "service": "customer_id"}  # where none is named
 Text = Annotated[str, Field(min_length=1, max_length=512)]
 Pem = Annotated[str, Field(min_length=1, max_length=16_384)]
 
@@ -36,7 +37,7 @@ class IssuerEntry(BaseModel):
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)]
     issuer: Text | None = None
     audience: Text | None = None
-    subject_claim: Literal["sub", "user_id", "identity", "email", "customer_id"] = "sub"
+    subject_claim: Literal["sub", "user_id", "identity", "email", "customer_id"] | None = None
     allows: Allows
     max_lifetime_hours: Annotated[float, Field(gt=0, le=168, strict=True)] = 1
     required_claims: tuple[Text, ...] | dict[Text, str | bool | int] = ()
@@ -76,7 +77,8 @@ class IssuerEntry(BaseModel):
         return Rules(
             issuer=self.issuer,
             audience=self.audience,
-            subject_claim=self.subject_claim,
+            subject_claim=self.subject_claim or SUBJECT_CLAIMS[self.allows],
+            purposes=PURPOSES[self.allows],
             max_lifetime=timedelta(hours=self.max_lifetime_hours),
             required=required,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from src.core.clock import Clock
 from src.core.settings import Settings
 from src.issuers.claims import Subject, examined
-from src.issuers.compact import CompactJws, TokenRefused, parse_compact
+from src.issuers.compact import CompactJws, NoIssuer, parse_compact
 from src.issuers.configuration import Issuer, read_issuers
 from src.issuers.entries import Allows
 
@@ -32,14 +32,19 @@ class TrustedIssuers:
         """What the token says does no more than choose whose keys are tried.
 
         The first whose key fits decides: its rules are not evaded by way of another issuer.
-        Raises: `TokenRefused`, `KeysUnreachable`.
+        Raises: `NoIssuer`, `TokenExpired`, `SubjectMissing`, `TokenRefused` for whatever else is
+        wrong; `KeysUnreachable`.
         """
         parsed = parse_compact(token)
         for issuer in self._in_question(parsed):
             if await issuer.key.signed(parsed):
                 about = examined(parsed.claims, issuer.rules, now=self._clock().timestamp())
                 return TrustedToken(issuer.name, issuer.allows, about)
-        raise TokenRefused("no trusted issuer has signed it")
+        raise NoIssuer("no trusted issuer has signed it")
+
+    @property
+    def any_of_services(self) -> bool:
+        return any(issuer.allows == "service" for issuer in self._issuers)
 
     def _in_question(self, token: CompactJws) -> list[Issuer]:
         """Issuers without an `iss` are asked for tokens without one alone."""

@@ -99,6 +99,13 @@ def by_next_auth(key: str, how: Minted) -> str:
     return jwt.encode({**claims, **kind, **times}, key, "HS256", {"typ": None})
 
 
+def for_a_customer(key: str, customer_id: object, *, life: timedelta = SHORT) -> str:
+    """As a service signs for itself."""
+    now = datetime.now(UTC)
+    claims = {"customer_id": customer_id, "type": "service", "iat": now, "exp": now + life}
+    return jwt.encode({name: v for name, v in claims.items() if v is not None}, key)
+
+
 def with_kid(algorithm: str, issuer: str) -> Mint:
     def mint(key: Any, how: Minted) -> str:
         text = by_pyjwt(key, how, algorithm=algorithm, kid="first")
