@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
+from src.auth.key_file import is_open_to_others
+from src.auth.keys import Keys
 from src.core.redis import build_redis
 from src.core.settings import ENV_FILE, ConfigurationError, Settings, load_settings
 from src.first_run.embedded_redis import running_instance
@@ -58,6 +60,7 @@ def examine() -> Iterator[Finding]:
         yield from (Finding("Settings", Verdict.PROBLEM, line) for line in error.problems)
         return
     yield Finding("Settings", Verdict.OK, f"valid, for {settings.ENVIRONMENT}")
+    yield _keys(settings)
     yield _database(settings)
     yield _redis(settings)
 
@@ -78,6 +81,21 @@ def _env_file(path: Path) -> Finding:
             path.name, Verdict.WARNING, f"others can read it. Run: chmod 600 {path.name}"
         )
     return Finding(path.name, Verdict.OK, "readable by you alone")
+
+
+def _keys(settings: Settings) -> Finding:
+    path = Path(settings.JWT_KEYS_FILE)
+    if not path.exists() and settings.JWT_ALGORITHM == "HS256":
+        return Finding("Keys", Verdict.OK, "those of the settings")
+    if not path.exists() and not settings.is_production:
+        return Finding("Keys", Verdict.OK, "none yet; `make run` makes the first pair")
+    if path.exists() and is_open_to_others(path) and not settings.is_production:
+        return Finding("Keys", Verdict.WARNING, f"others can read them. Run: chmod 600 {path}")
+    try:
+        algorithm = Keys(settings).access.active.algorithm
+    except ConfigurationError as error:
+        return Finding("Keys", Verdict.PROBLEM, str(error))
+    return Finding("Keys", Verdict.OK, f"{algorithm}, also from {path}")
 
 
 def _database(settings: Settings) -> Finding:

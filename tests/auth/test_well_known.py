@@ -9,6 +9,7 @@ import pytest
 
 from src.app import create_app
 from src.auth.key_file import read_key_file
+from src.auth.verifier import LatchkeyVerifier
 from src.core.clock import utc_now
 from src.core.settings import Settings
 from src.first_run.key_rotation import (
@@ -18,6 +19,7 @@ from src.first_run.key_rotation import (
     write_first_key,
     write_key_file,
 )
+from tests.auth.served_document import served
 from tests.conftest import make_settings, running
 from tests.factories import refresh, sign_up
 from tests.servers import RedisServer
@@ -100,6 +102,19 @@ async def test_another_library_verifies_our_tokens_with_the_public_keys(
     renewed = await refresh(asymmetric, person.refresh_token)
     assert header_of(renewed.json()["refresh_token"])["alg"] == "HS256"
     assert header_of(renewed.json()["access_token"])["alg"] == "ES256"
+
+
+async def test_our_verifier_takes_what_we_publish(asymmetric: httpx.AsyncClient) -> None:
+    person = await sign_up(asymmetric)
+    with served((await asymmetric.get(JWKS)).content) as document:
+        verifier = LatchkeyVerifier(
+            jwks_url=document.url,
+            revocations_url=document.url,
+            issuer="https://auth.example.com",
+            when_stale="accept",
+        )
+        with verifier.follow():
+            assert str(verifier.verify(person.access_token).user_id) == person.user["id"]
 
 
 async def test_the_servers_metadata_names_every_endpoint_by_the_issuer(
