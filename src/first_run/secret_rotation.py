@@ -37,7 +37,7 @@ class Which(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The keys of one kind before and after a rotation, all of its keys being of that kind."""
+    """The keys of one kind before and after a rotation."""
 
     name: str
     setting: str
@@ -52,6 +52,13 @@ class Change:
     @property
     def signs(self) -> str:
         return _signing(self.after, self.kind)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether another key signs than before, and one of the algorithm that is wanted."""
+        active = key_with(self.after, "active")
+        wanted = active is not None and active.algorithm == self.kind.algorithm
+        return wanted and self.signs != self.signed
 
 
 def rotate(settings: Settings, which: Which, now: datetime) -> list[str]:
@@ -118,8 +125,8 @@ def _told(change: Change) -> Iterator[str]:
 
 def _next_steps(changes: list[Change], which: Which, path: Path) -> Iterator[str]:
     option = "" if which is Which.BOTH else f" --kind {which}"
-    yield f"Next: servers read {path} within a second, without a restart; copy it to other hosts."
-    if all(change.signs != change.signed for change in changes):
+    yield f"Next: servers read {path} in a second, without a restart; copy it to other hosts."
+    if all(change.is_complete for change in changes):
         yield "Leave the secrets in .env as they are: tokens that they signed are good to the end."
         yield f"At the next rotation run this once more: {AGAIN}{option}"
         return
