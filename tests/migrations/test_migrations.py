@@ -125,13 +125,19 @@ def test_each_migration_can_be_taken_back_alone(empty_database: str) -> None:
     migrations = config(empty_database)
     command.upgrade(migrations, "head")
     left = set(TABLES)
-    for gone in ("memories", "service_clients", "chat_requests", "auth_events"):
+    for gone in (
+        "external_identities",
+        "memories",
+        "service_clients",
+        "chat_requests",
+        "auth_events",
+    ):
         command.downgrade(migrations, "-1")
         left -= {gone}
         assert tables(empty_database) == left
     command.downgrade(migrations, "-1")
     assert tables(empty_database) == {"users"}
-    command.upgrade(migrations, "+5")
+    command.upgrade(migrations, "head")
     assert tables(empty_database) == TABLES
 
 
@@ -168,6 +174,9 @@ def test_a_migrated_database_has_the_constraints_of_the_models(empty_database: s
         "pk_service_clients",
         "pk_memories",
         "ix_memories_customer_id_user_id_id",
+        "pk_external_identities",
+        "fk_external_identities_user_id_users",
+        "uq_external_identities_user_id",
     }
     assert on_connection(empty_database, names_of_constraints) == expected
 
