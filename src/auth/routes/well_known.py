@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from src.auth.discovery import AuthorizationServer, JwkSet, JwksResponse, ServerMetadata
 
-router = APIRouter(prefix="/.well-known", tags=["discovery"])
+router = APIRouter(prefix="/.well-known", tags=["services"])
 
 
 @router.get(
