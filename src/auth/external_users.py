@@ -12,14 +12,22 @@ from src.core.db import new_id
 NO_PASSWORD: Final = "!"  # noqa: S105
 
 
+RESERVED_DOMAIN: Final = ".invalid"  # RFC 2606 §2: nobody can have it
+
+
+def is_placeholder(email: str) -> bool:
+    """Whether this is an address that `add_external_user` has made up."""
+    return email.endswith(RESERVED_DOMAIN)
+
+
 async def add_external_user(db: AsyncSession, *, issuer: str) -> UUID:
     """Add one to the unit of work; the caller commits.
 
-    The address is one that nobody can have, be mailed at or log in with: `parse_email` refuses
-    the domain `.invalid`, which is reserved for this (RFC 2606 §2).
+    The address is one that nobody can be mailed at, sign up or log in with: `parse_email` refuses
+    its domain.
     """
     user_id = new_id()
-    address = f"{user_id.hex}@{issuer}.invalid"
+    address = f"{user_id.hex}@{issuer}{RESERVED_DOMAIN}"
     db.add(
         User(
             id=user_id,

@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from src.app import running_parts
 from src.auth.administration import Administration
 from src.auth.emails import parse_email
+from src.auth.external_users import is_placeholder
 from src.auth.schemas import SessionView, UserChange
 from src.auth.sessions import Sessions
 from src.auth.store import users
@@ -103,10 +104,7 @@ def _with_account(settings: Settings, email: str, task: Callable[[_Case], Awaita
 
 
 async def _run(settings: Settings, email: str, task: Callable[[_Case], Awaitable[T]]) -> T:
-    try:
-        key = parse_email(email).key
-    except ValueError as error:
-        raise Refused(str(error)) from error
+    key = _email_key(email)
     async with (
         running_parts(settings) as parts,
         parts["audit"].recording(device="command line"),
@@ -116,6 +114,16 @@ async def _run(settings: Settings, email: str, task: Callable[[_Case], Awaitable
         if user is None:
             raise Refused(f"No account has the e-mail {email}.")
         return await task(_Case(user.id, db, parts["sessions"]))
+
+
+def _email_key(email: str) -> str:
+    """Raises: `Refused` for what is no address, neither a person's nor one of our own making."""
+    if is_placeholder(email):
+        return email
+    try:
+        return parse_email(email).key
+    except ValueError as error:
+        raise Refused(str(error)) from error
 
 
 def _redis_url(settings: Settings) -> str:

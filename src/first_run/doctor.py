@@ -21,6 +21,7 @@ from src.first_run.private_files import OWNER_ONLY_FILE
 from src.first_run.redis_binary import find_redis_server
 from src.first_run.run import LOCAL, makes_first_secrets, require_redis
 from src.first_run.schema import require_current
+from src.issuers.configuration import read_issuers
 
 LEAST_PYTHON: Final = (3, 11)
 
@@ -61,8 +62,20 @@ def examine() -> Iterator[Finding]:
         return
     yield Finding("Settings", Verdict.OK, f"valid, for {settings.ENVIRONMENT}")
     yield _keys(settings)
+    yield from _issuers(settings)
     yield _database(settings)
     yield _redis(settings)
+
+
+def _issuers(settings: Settings) -> Iterator[Finding]:
+    """Nothing where nobody is trusted."""
+    try:
+        issuers = read_issuers(settings)
+    except ConfigurationError as error:
+        yield from (Finding("Issuers", Verdict.PROBLEM, line) for line in error.problems)
+        return
+    if issuers:
+        yield Finding("Issuers", Verdict.OK, f"{len(issuers)} trusted")
 
 
 def _python() -> Finding:

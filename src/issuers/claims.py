@@ -41,9 +41,11 @@ class Subject:
 
 
 def examined(claims: Claims, rules: Rules, *, now: float) -> Subject:
-    """Raises: `TokenRefused`. `now` is in seconds. Source: RFC 7519 §4.1, RFC 8725 §3."""
-    if claims.get("iss") != rules.issuer:
-        raise TokenRefused("iss is another one")
+    """Whom the claims are about. Their `iss` is the one that the rules were chosen by.
+
+    `now` is in seconds.
+    Raises: `TokenExpired`, `SubjectMissing`, `TokenRefused`. Source: RFC 7519 §4.1, RFC 8725 §3.
+    """
     if not _is_for(claims.get("aud"), rules.audience):
         raise TokenRefused("aud is another one")
     if any(claims.get(name, "access") not in rules.purposes for name in PURPOSE_CLAIMS):

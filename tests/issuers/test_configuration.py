@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from src.core.settings import ConfigurationError
+from src.first_run.doctor import Verdict, _issuers
 from src.issuers.configuration import Issuer, read_issuers
 from tests.conftest import make_settings
 from tests.issuers.minting import public_pem, secret_entry, settings_with
@@ -182,6 +183,15 @@ def test_what_is_no_such_file_is_told(path: Path, text: str) -> None:
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigurationError, match="TRUSTED_ISSUERS: "):
         read_issuers(make_settings(TRUSTED_ISSUERS=str(path)))
+
+
+def test_the_doctor_tells_of_it(path: Path) -> None:
+    assert not list(_issuers(make_settings()))
+    (fine,) = _issuers(settings_with(path, BACKEND, PARTNER))
+    assert (fine.verdict, fine.detail) == (Verdict.OK, "2 trusted")
+    ill = list(_issuers(settings_with(path, BACKEND, BACKEND)))
+    assert {finding.verdict for finding in ill} == {Verdict.PROBLEM}
+    assert len(ill) == 2
 
 
 def test_a_file_that_is_missing_or_endless_is_told(path: Path) -> None:

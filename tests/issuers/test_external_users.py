@@ -16,6 +16,7 @@ from src.app import create_app
 from src.auth.authentication import ActiveUsers
 from src.auth.models import User
 from src.core.settings import Settings
+from src.first_run.administration import set_active
 from src.issuers.models import ExternalIdentity
 from tests.conftest import WithState, running
 from tests.factories import Person, bearer, log_in, problem, sign_up
@@ -159,6 +160,15 @@ async def refuses_soon(client: Client, headers: dict[str, str]) -> bool:
             return True
         await asyncio.sleep(0.05)
     return False
+
+
+@pytest.mark.one_database
+async def test_the_command_line_disables_them_by_their_placeholder_address(
+    here: Client, trusting_settings: Settings, subject: str
+) -> None:
+    email = (await profile(here, of_django(subject)))["email"]
+    await asyncio.to_thread(set_active, trusting_settings, email=email, is_active=False)
+    assert await refuses_soon(here, of_django(subject))
 
 
 @pytest.mark.one_database
