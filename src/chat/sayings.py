@@ -155,11 +155,11 @@ async def _said(
 
 async def _session_for(db: AsyncSession, saying: Saying) -> ChatSession:
     if saying.session_id is None:
-        title = saying.title or _title_of(saying.text or "")
+        title = saying.title or title_of(saying.text or "")
         return await store.add_session(db, user_id=saying.user_id, title=title)
     session = await _locked_session(db, saying.session_id, saying.user_id)
     if session.message_count == 0 and session.title == UNTITLED:
-        session.title = _title_of(saying.text or "")
+        session.title = title_of(saying.text or "")
     return session
 
 
@@ -178,7 +178,7 @@ async def _message(
     return await store.message_of(db, message_id, user_id=user_id) if message_id else None
 
 
-def _title_of(text: str) -> str:
+def title_of(text: str) -> str:
     """The text's beginning on one line, ended between two words where it can be."""
     line = " ".join(text.split())
     shortened = shorten(line, TITLE_LENGTH, placeholder="…")
