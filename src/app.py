@@ -67,6 +67,7 @@ from src.issuers.customers import ExternalCustomerAuthentication
 from src.issuers.trusted import TrustedIssuers, trusting
 from src.issuers.users import ExternalUsers
 from src.pages.router import build_pages_router
+from src.support.router import router as support_router
 
 VERSION = "0.1.0"
 EXPOSED_HEADERS = [
@@ -174,6 +175,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         anatomy_router,
         picture_router,
         context_router,
+        support_router,
         health_router,
     ]
     if not settings.is_production:

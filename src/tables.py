@@ -6,6 +6,7 @@ import src.anatomy.models
 import src.auth.models
 import src.chat.models
 import src.context.models
-import src.issuers.models  # noqa: F401 - a model's import is what registers its table
+import src.issuers.models
+import src.support.models  # noqa: F401 - a model's import is what registers its table
 
 metadata = SQLModel.metadata

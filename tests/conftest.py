@@ -117,6 +117,7 @@ def make_settings(**changes: Any) -> Settings:
         "JWT_SECRET_KEY": secrets.token_urlsafe(48),
         "JWT_REFRESH_SECRET_KEY": secrets.token_urlsafe(48),
         "SERVICE_TOKEN_SECRET": secrets.token_urlsafe(48),
+        "BETTER_AUTH_SECRET": secrets.token_urlsafe(48),
         "JWT_KEYS_FILE": "no such file",  # what a developer's own server uses is not ours
         "BCRYPT_ROUNDS": 4,
         "RATE_LIMITS": "on" if changes.get("ENVIRONMENT") == "production" else "off",

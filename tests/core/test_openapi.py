@@ -30,6 +30,7 @@ OF_SERVICES = {"POST /v2/context/enriched", "POST /v2/context/memories"}
 OTHER_SCHEMES = {
     **dict.fromkeys(OF_CLIENTS, "ServiceClient"),
     **dict.fromkeys(OF_SERVICES, "ServiceToken"),
+    "POST /support/chatkit": "BetterAuthToken",
 }
 PUBLIC_PAGES = {
     "/", "/docs", "/docs/docs.js", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css",

@@ -26,7 +26,8 @@ T = TypeVar("T")
 
 TABLES = {
     "users", "chat_sessions", "chat_messages", "chat_requests", "anatomy_records", "auth_events",
-    "service_clients", "memories", "external_identities",
+    "service_clients", "memories", "external_identities", "support_threads", "support_items",
+    "support_feedback",
 }  # fmt: skip
 WIDENS_EMAIL = """
 import sqlalchemy as sa
@@ -126,14 +127,15 @@ def test_each_migration_can_be_taken_back_alone(empty_database: str) -> None:
     command.upgrade(migrations, "head")
     left = set(TABLES)
     for gone in (
-        "external_identities",
-        "memories",
-        "service_clients",
-        "chat_requests",
-        "auth_events",
+        {"support_threads", "support_items", "support_feedback"},
+        {"external_identities"},
+        {"memories"},
+        {"service_clients"},
+        {"chat_requests"},
+        {"auth_events"},
     ):
         command.downgrade(migrations, "-1")
-        left -= {gone}
+        left -= gone
         assert tables(empty_database) == left
     command.downgrade(migrations, "-1")
     assert tables(empty_database) == {"users"}
@@ -177,6 +179,13 @@ def test_a_migrated_database_has_the_constraints_of_the_models(empty_database: s
         "pk_external_identities",
         "fk_external_identities_user_id_users",
         "uq_external_identities_user_id",
+        "pk_support_threads",
+        "ix_support_threads_user_id_id",
+        "pk_support_items",
+        "fk_support_items_thread_id_support_threads",
+        "ix_support_items_thread_id_id",
+        "pk_support_feedback",
+        "fk_support_feedback_item_id_support_items",
     }
     assert on_connection(empty_database, names_of_constraints) == expected
 
