@@ -110,46 +110,40 @@ async def test_a_header_nested_20_000_deep_is_too_large_to_be_read(client: Clien
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR"])
-async def test_the_name_of_the_scheme_is_written_in_any_case(
-    client: Client,
-    good: Good,
-    scheme: str,
-) -> None:
-    headers = {"Authorization": f"{scheme} {good.token}"}
-    assert [r.status_code for r in await answers(client, headers)] == [200] * 4
+async def test_the_name_of_the_scheme_is_written_in_any_case(client: Client, good: Good) -> None:
+    for scheme in ("bearer", "BEARER", "bEaReR"):
+        headers = {"Authorization": f"{scheme} {good.token}"}
+        assert [r.status_code for r in await answers(client, headers)] == [200] * 4
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize(
-    "template",
-    ["Bearer\t{}", "Bearer  {}", "Bearer: {}", "Bearer={}", "Bearer,{}", "{}", "Token {}", "JWT {}",
-     "Basic {}", "Bearer", "Bearer ", "Bearer Bearer {}", " Bearer {}", "Bearer {},", "Bearer {};",
-     "Digest Bearer {}", "Bearer {} Bearer {}", "Bearer <{}>", "Bearer '{}'", "\x0bBearer {}"],
-)  # fmt: skip
 async def test_anything_but_one_blank_between_scheme_and_token_is_refused(
     client: Client,
     good: Good,
-    template: str,
 ) -> None:
-    authorization = template.replace("{}", good.token).encode("latin-1")
-    for response in await answers(client, [(b"authorization", authorization)]):
-        assert response.status_code == 401
-        # Another scheme is no token, so RFC 6750 §3 wants no error code.
-        assert problem(response) in {"invalid-token", "authentication-required"}
+    for template in (
+        "Bearer\t{}", "Bearer  {}", "Bearer: {}", "Bearer={}", "Bearer,{}", "{}", "Token {}",
+        "JWT {}", "Basic {}", "Bearer", "Bearer ", "Bearer Bearer {}", " Bearer {}", "Bearer {},",
+        "Bearer {};", "Digest Bearer {}", "Bearer {} Bearer {}", "Bearer <{}>", "Bearer '{}'",
+        "\x0bBearer {}",
+    ):  # fmt: skip
+        authorization = template.replace("{}", good.token).encode("latin-1")
+        for response in await answers(client, [(b"authorization", authorization)]):
+            assert response.status_code == 401, template
+            # Another scheme is no token, so RFC 6750 §3 wants no error code.
+            assert problem(response) in {"invalid-token", "authentication-required"}, template
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize("order", [1, -1])
 async def test_two_authorization_headers_are_refused_whichever_is_good(
     client: Client,
     good: Good,
-    order: int,
 ) -> None:
     for other in (b"Bearer x", b"Basic Og==", b"", f"Bearer {good.token}".encode()):
         both = [(b"authorization", f"Bearer {good.token}".encode()), (b"authorization", other)]
-        for response in await answers(client, both[::order]):
-            assert response.status_code in (400, 401)
+        for headers in (both, both[::-1]):
+            for response in await answers(client, headers):
+                assert response.status_code in (400, 401), headers
 
 
 @pytest.mark.one_database

@@ -24,7 +24,7 @@ from src.first_run.key_rotation import (
 from tests.auth.key_files import NOW, SECRET, entry
 from tests.conftest import make_settings
 
-RELOADED_SECONDS = 5.0
+RELOADED_SECONDS = 30.0
 
 
 @pytest.fixture

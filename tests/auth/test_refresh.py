@@ -47,6 +47,7 @@ async def test_a_refresh_token_is_exchanged_for_its_successor(client: Client) ->
     assert me.json() == person.user
 
 
+@pytest.mark.one_database
 async def test_a_refresh_token_has_the_documented_form(client: Client) -> None:
     token = (await sign_up(client)).refresh_token
     assert header_of(token)["typ"] == "rt+jwt"
@@ -60,6 +61,7 @@ async def test_a_refresh_token_has_the_documented_form(client: Client) -> None:
     assert claims["exp"] - claims["iat"] == 7 * 86_400
 
 
+@pytest.mark.one_database
 async def test_a_retry_within_the_grace_gives_the_same_bytes_and_writes_nothing(
     client: Client,
     redis_server: RedisServer,
@@ -75,6 +77,7 @@ async def test_a_retry_within_the_grace_gives_the_same_bytes_and_writes_nothing(
     assert await contents(redis_server) == stored
 
 
+@pytest.mark.one_database
 async def test_the_window_of_grace_never_slides(client: Client, pass_time: PassTime) -> None:
     person = await sign_up(client)
     await refresh(client, person.refresh_token)
@@ -99,6 +102,7 @@ async def test_replaying_a_spent_refresh_token_ends_its_session_and_no_other(
     assert (await refresh(client, phone.refresh_token)).status_code == 200
 
 
+@pytest.mark.one_database
 async def test_a_token_two_generations_old_ends_its_session_at_once(client: Client) -> None:
     person = await sign_up(client)
     second = (await refresh(client, person.refresh_token)).json()["refresh_token"]
@@ -107,6 +111,7 @@ async def test_a_token_two_generations_old_ends_its_session_at_once(client: Clie
     assert problem(await refresh(client, third)) == "invalid-refresh-token"
 
 
+@pytest.mark.one_database
 async def test_the_idempotency_key_rescues_an_answer_that_was_lost_for_hours(
     client: Client,
     pass_time: PassTime,
@@ -121,6 +126,7 @@ async def test_the_idempotency_key_rescues_an_answer_that_was_lost_for_hours(
     assert problem(await refresh(client, person.refresh_token, key=key)) == "refresh-token-reused"
 
 
+@pytest.mark.one_database
 async def test_another_key_does_not_rescue(client: Client, pass_time: PassTime) -> None:
     person = await sign_up(client)
     await refresh(client, person.refresh_token, key=new_key())
@@ -129,6 +135,7 @@ async def test_another_key_does_not_rescue(client: Client, pass_time: PassTime) 
     assert problem(response) == "refresh-token-reused"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("key", ["short", "x" * 129, "with blanks in the middle of it"])
 async def test_a_key_that_is_too_weak_is_422(client: Client, key: str) -> None:
     person = await sign_up(client)
@@ -136,12 +143,14 @@ async def test_a_key_that_is_too_weak_is_422(client: Client, key: str) -> None:
     assert (await refresh(client, person.refresh_token)).status_code == 200
 
 
+@pytest.mark.one_database
 async def test_a_session_that_is_not_used_ends(client: Client, pass_time: PassTime) -> None:
     person = await sign_up(client)
     await pass_time(timedelta(days=7, seconds=15))
     assert problem(await refresh(client, person.refresh_token)) == "invalid-refresh-token"
 
 
+@pytest.mark.one_database
 async def test_no_session_outlives_its_absolute_end(client: Client, pass_time: PassTime) -> None:
     person = await sign_up(client)
     signed_in_at = claims_of(person.refresh_token)["iat"]
@@ -166,6 +175,7 @@ async def test_two_hundred_parallel_refreshes_give_one_refresh_token(client: Cli
     assert len({r.json()["access_token"] for r in responses}) == 200
 
 
+@pytest.mark.one_database
 async def test_the_oldest_session_ends_when_there_are_too_many(client: Client) -> None:
     oldest = await sign_up(client)
     others = [await log_in(client, oldest) for _ in range(20)]
@@ -173,6 +183,7 @@ async def test_the_oldest_session_ends_when_there_are_too_many(client: Client) -
     assert (await refresh(client, others[0].refresh_token)).status_code == 200
 
 
+@pytest.mark.one_database
 async def test_redis_holds_no_token_and_every_key_expires(client: Client, redis: Redis) -> None:
     person = await sign_up(client)
     token = (await refresh(client, person.refresh_token, key=new_key())).json()["refresh_token"]
@@ -190,6 +201,7 @@ async def test_redis_holds_no_token_and_every_key_expires(client: Client, redis:
     assert not jtis & set(values.values())
 
 
+@pytest.mark.one_database
 async def test_a_flushed_redis_ends_sessions_and_grants_nothing(
     client: Client,
     redis: Redis,
@@ -213,6 +225,7 @@ async def test_nobody_refreshes_for_a_user_who_is_gone(
     assert problem(await refresh(client, person.refresh_token)) == "invalid-refresh-token"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -231,6 +244,7 @@ async def test_bad_input_is_4xx(client: Client, body: dict[str, object], expecte
     assert problem(await client.post("/auth/refresh", json=body)) == expected
 
 
+@pytest.mark.one_database
 async def test_a_forged_envelope_reaches_no_redis(
     client: Client,
     redis: Redis,
@@ -294,6 +308,7 @@ async def test_a_token_with_a_wrong_identity_but_our_signature_ends_the_session(
     assert problem(await refresh(client, person.refresh_token)) == "invalid-refresh-token"
 
 
+@pytest.mark.one_database
 async def test_one_refresh_is_one_round_trip(client: Client, redis: Redis) -> None:
     person = await sign_up(client)
     token = (await refresh(client, person.refresh_token)).json()["refresh_token"]

@@ -2,14 +2,11 @@
 
 import json
 import math
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Literal
 
 import httpx
@@ -20,15 +17,7 @@ from src.auth.verifier import LatchkeyVerifier, RevocationsUnknown
 from src.core.settings import Settings
 from tests.auth.served_document import Served, served
 from tests.conftest import REPOSITORY
-from tests.factories import Person, bearer, log_in, refresh, sign_up
-from tests.processes.workers import (
-    Workers,
-    clients_of,
-    server_environment,
-    until,
-    worker_processes,
-)
-from tests.servers import RedisServer
+from tests.factories import Person, log_in, sign_up
 from tests.tokens import claims_of, header_of, signed
 
 pytestmark = pytest.mark.one_database
@@ -247,51 +236,3 @@ def test_it_needs_neither_a_framework_nor_a_database_nor_redis() -> None:
     assert "jose" in loaded.stdout.split()
     heavy = {"fastapi", "starlette", "pydantic", "sqlmodel", "sqlalchemy", "redis", "httpx"}
     assert not heavy & set(loaded.stdout.split())
-
-
-def the_example() -> str:
-    page = (REPOSITORY / "docs" / "verifying-tokens.md").read_text()
-    (example,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    return str(example)
-
-
-@contextmanager
-def documented_service(folder: Path, environment: dict[str, str]) -> Iterator[str]:
-    """The page's example as a process of its own; its address."""
-    (folder / "example.py").write_text(the_example())
-    paths = {"PYTHONPATH": f"{folder}:{REPOSITORY}", "NO_PROXY": "127.0.0.1"}
-    with worker_processes(1, {**environment, **paths}, app="example:app", alive="/docs") as workers:
-        yield workers[0].base
-
-
-# What another service sees does not depend on Latchkey's database; one kind shows it.
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
-async def test_the_documented_service_refuses_a_token_within_two_seconds_after_log_out(
-    database_url: str,
-    redis_server: RedisServer,
-    tmp_path: Path,
-) -> None:
-    environment = server_environment(database_url=database_url, redis_url=redis_server.url)
-    with worker_processes(2, environment) as servers:
-        service_environment = {**environment, "LATCHKEY_URL": servers[0].base}
-        with documented_service(tmp_path, service_environment) as base:
-            async with clients_of(servers) as latchkey, Client(trust_env=False) as service:
-                await _expect_refusal_after_log_out(latchkey, service, f"{base}/whoami")
-
-
-async def _expect_refusal_after_log_out(latchkey: Workers, service: Client, whoami: str) -> None:
-    answering, other = latchkey.clients
-    laptop = await sign_up(other)
-    phone = await log_in(other, laptop)
-    answer = await service.get(whoami, headers=laptop.authorization)
-    assert (answer.status_code, answer.json()["user_id"]) == (200, laptop.user["id"])
-    assert (await service.get(whoami, headers=bearer(laptop.refresh_token))).status_code == 401
-    # Through the worker that the service does not ask.
-    assert (await other.post("/auth/logout", headers=laptop.authorization)).status_code == 204
-    await until(
-        lambda: service.get(whoami, headers=laptop.authorization),
-        401,
-        within=PROMISED_SECONDS,
-    )
-    assert (await service.get(whoami, headers=phone.authorization)).status_code == 200
-    assert (await refresh(answering, laptop.refresh_token)).status_code == 401

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-ENDED_SECONDS = 10.0
+ENDED_SECONDS = 30.0
 LISTENER = """
 import asyncio
 from src.core.hang_up import on_hang_up
@@ -22,7 +22,7 @@ async def main():
     heard = asyncio.Event()
     with on_hang_up(heard.set):
         print("listening", flush=True)
-        await asyncio.wait_for(heard.wait(), 20)
+        await asyncio.wait_for(heard.wait(), 60)
         print("heard", flush=True)
 
 asyncio.run(main())

@@ -22,16 +22,17 @@ def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def two_workers(
-    database_url: str,
-    redis_server: RedisServer,
-    keys_file: Path,
-) -> Iterator[list[Worker]]:
-    environment = server_environment(
+def environment(database_url: str, redis_server: RedisServer, keys_file: Path) -> dict[str, str]:
+    """That of the two workers, with their secrets."""
+    return server_environment(
         database_url=database_url,
         redis_url=redis_server.url,
         JWT_KEYS_FILE=str(keys_file),
     )
+
+
+@pytest.fixture(scope="session")
+def two_workers(environment: dict[str, str]) -> Iterator[list[Worker]]:
     with worker_processes(2, environment) as workers:
         yield workers
 

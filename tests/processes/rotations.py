@@ -16,7 +16,7 @@ from tests.factories import Person, bearer, refresh
 from tests.processes.workers import Workers
 from tests.tokens import header_of
 
-LEARNT_SECONDS = 10.0
+LEARNT_SECONDS = 30.0
 PAUSE_SECONDS = 0.02
 
 
@@ -41,10 +41,18 @@ class Rotation:
         after = rotated(known, access=self._access, refresh=self._refresh, now=utc_now())
         write_key_file(self._path, after)
         public = {key.kid for key in after.access if key.private_key is not None}
+        await self._learnt(public)
+
+    async def _learnt(self, public: set[str]) -> None:
         async with asyncio.timeout(LEARNT_SECONDS):
             for client in self._workers.clients:
                 while await _published(client) != public:  # noqa: ASYNC110 - of another process
                     await asyncio.sleep(PAUSE_SECONDS)
+
+    async def start_over(self) -> None:
+        """Leave the workers with the keys of their environment, as they were found."""
+        write_key_file(self._path, KeyFile())
+        await self._learnt(set())
 
     def end_retiring_in(self, seconds: int) -> float:
         """Shorten the rest of the retiring keys' lives; when it is over, seconds of the clock."""
@@ -71,6 +79,13 @@ class Traffic:
         self.answers += 1
         if response.status_code != httpx.codes.OK:
             self.failures.append(f"{response.status_code} {response.text}")
+
+    async def more(self, count: int) -> None:
+        """Wait for so many more answers."""
+        wanted = self.answers + count
+        async with asyncio.timeout(LEARNT_SECONDS):
+            while self.answers < wanted and not self.failures:  # noqa: ASYNC110 - of other tasks
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def go_on(self, person: Person, workers: Workers) -> None:
         """Read and refresh in turn, each at the next worker."""

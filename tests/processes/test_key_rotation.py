@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from tests.processes.workers import (
 from tests.servers import RedisServer
 from tests.tokens import claims_of
 
-REREAD_SECONDS = 3.0
+REREAD_SECONDS = 30.0
 LEEWAY_SECONDS = 10
 
 
@@ -36,33 +37,43 @@ async def test_rotating_both_keys_under_load_fails_no_request_and_signs_nobody_o
 ) -> None:
     early, idle, late = [await sign_up(pair.next) for _ in range(3)]
     rotation = Rotation(keys_file, pair, early, access_ttl=900)
+    try:
+        await _expect_that_nobody_notices(pair, rotation, early=early, idle=idle)
+        await _expect_the_end_of_old_tokens(pair, rotation, late)
+    finally:
+        await rotation.start_over()
+
+
+async def _expect_that_nobody_notices(
+    pair: Workers,
+    rotation: Rotation,
+    *,
+    early: Person,
+    idle: Person,
+) -> None:
     async with traffic_of([early, await sign_up(pair.next)], pair) as traffic:
         for _ in range(3):  # published; active; the first of the file retires as well
             await rotation.rotate()
             for worker in pair.workers:
                 worker.process.send_signal(signal.SIGHUP)
+            await traffic.more(20)
     assert traffic.failures == []
-    assert traffic.answers > 60
     assert len(traffic.kids) == 3
     assert await access_is_granted(pair, idle.access_token) == {200}
     renewed = await refresh(pair.next, idle.refresh_token)
     # A session's chain stays under the key that it began with; access tokens have the new one.
     assert kid_of(renewed.json()["refresh_token"]) == kid_of(idle.refresh_token)
     assert kid_of(renewed.json()["access_token"]) != kid_of(idle.access_token)
-    await _expect_the_end_of_old_tokens(pair, rotation, late)
 
 
 async def _expect_the_end_of_old_tokens(pair: Workers, rotation: Rotation, late: Person) -> None:
     fresh = await sign_up(pair.next)
-    end = rotation.end_retiring_in(2)
     assert await access_is_granted(pair, late.access_token) == {200}
+    end = rotation.end_retiring_in(2)
     for client in pair.clients:
-        await until(
-            lambda client=client: client.get("/auth/me", headers=late.authorization),  # type: ignore[misc]
-            401,
-            within=REREAD_SECONDS,
-        )
-        assert time.time() > end - 1
+        me = partial(client.get, "/auth/me", headers=late.authorization)
+        await until(me, 401, within=REREAD_SECONDS)
+        assert time.time() >= end
         assert (await refresh(client, late.refresh_token)).status_code == 401
     assert await access_is_granted(pair, fresh.access_token) == {200}
     assert (await refresh(pair.next, fresh.refresh_token)).status_code == 200
@@ -89,7 +100,7 @@ async def test_every_token_is_good_until_its_own_end_whatever_is_rotated(
             async with traffic_of(people, workers) as traffic:
                 for _ in range(4):
                     await rotation.rotate()
-                    await asyncio.sleep(2)
+                    await traffic.more(100)
             assert traffic.failures == []
             assert len(traffic.kids) == 4
             kept = {kid_of(token): token for token in traffic.access_tokens}
