@@ -4,15 +4,21 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from src.auth.access_tokens import TOKEN_TYPE, AccessTokens
+from src.auth.key_ring import KeyPair, KeyRing, public_jwks
+from src.core.clock import utc_now
 from src.issuers import jwks
 from src.issuers.compact import TokenRefused
 from src.issuers.jwks import JwksClient, KeysUnreachable, check_jwks_url, parse_jwks
@@ -285,3 +291,28 @@ def test_an_address_that_is_not_safe_is_refused(url: str) -> None:
         check_jwks_url(url)
     with pytest.raises(ValueError, match=r"^(must|is no URL)"):
         JwksClient(url)
+
+
+async def test_another_latchkey_is_an_issuer_like_any_other(
+    key_server: KeyServer, tmp_path: Path
+) -> None:
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    pair = KeyPair(private_key=pem.decode(), algorithm="ES256", token_type=TOKEN_TYPE)
+    minting = AccessTokens(
+        KeyRing(pair),
+        issuer="https://other.example",
+        audience="here",
+        ttl=timedelta(minutes=15),
+        clock=utc_now,
+    )
+    key_server.keys = public_jwks([pair])["keys"]
+    entry = {"name": "other", "jwks_url": key_server.url, "algorithms": ["ES256"]}
+    entry |= {"issuer": "https://other.example", "audience": "here", "allows": "user"}
+    issuers = issuers_of(tmp_path / "issuers.json", MovableClock(), entry)
+    user_id = uuid4()
+    minted = minting.mint(
+        user_id=user_id, session_id="s", roles=["admin"], not_after=utc_now() + timedelta(days=1)
+    )
+    assert (await issuers.verify(minted.text)).about.subject == str(user_id)
