@@ -78,11 +78,10 @@ class BetterAuthStore:
                 if self._tables is None:
                     self._tables = await connection.run_sync(_Tables)
                 yield Reader(connection, self._tables)
-        except (NoSuchTableError, ProgrammingError) as error:  # a table, column or grant is missing
-            self._tables = None  # looked at afresh: a migration may have come
-            raise ServiceUnavailable(cause=f"better auth: {type(error).__name__}") from error
         except Exception as error:
-            if is_outage(error):
+            # The latter two: a table, a column or a grant is missing.
+            if is_outage(error) or isinstance(error, (NoSuchTableError, ProgrammingError)):
+                self._tables = None  # looked at afresh: a migration may have come
                 raise ServiceUnavailable(cause=f"better auth: {type(error).__name__}") from error
             raise
 

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import re
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -145,6 +146,20 @@ async def test_a_user_who_is_not_there_is_not_found(deployment: Deployment) -> N
             await deployment.better_auth.resolve(token)
 
 
+async def test_what_a_database_chokes_on_never_reaches_it(deployment: Deployment) -> None:
+    session_token = await deployment.sign_in(await deployment.add_user())
+    nul = session_token + "\0"
+
+    for token in (
+        quote(signed(nul), safe=""),
+        minted({"session": {"token": nul}}),
+        minted({"sub": nul}),
+        minted({"email": "\ud800@example.com"}),
+    ):
+        with pytest.raises(InvalidBetterAuthToken):
+            await deployment.better_auth.resolve(token)
+
+
 async def test_sessions_expire_by_the_clock(small: Deployment) -> None:
     identity = await small.better_auth.resolve(
         session_token := await small.sign_in(await small.add_user(), lasting=HOUR)
@@ -253,6 +268,13 @@ async def test_a_database_without_the_tables_is_unavailable_until_it_has_them(
             await connection.execute(text(layout.session_table))
         with pytest.raises(InvalidBetterAuthToken):
             await better_auth.resolve(random_text())
+        async with engine.begin() as connection:
+            await connection.execute(
+                text('ALTER TABLE session RENAME COLUMN "expiresAt" TO expires_at')
+            )
+        await assert_unavailable(better_auth)
+        with pytest.raises(InvalidBetterAuthToken):
+            await better_auth.resolve(random_text())
         await engine.dispose()
 
 
@@ -296,8 +318,14 @@ async def test_nothing_can_be_written_and_a_file_stays_as_it_is(deployment: Depl
     "stored",
     ["2026-11-21T12:00:00.000Z", "2026-11-21 12:00:00", "2026-11-21T13:00:00+01:00"],
 )
-def test_times_are_read_in_every_spelling(stored: str) -> None:
-    assert as_utc(stored).isoformat() == "2026-11-21T12:00:00+00:00"
+def test_times_are_read_in_every_spelling(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "America/New_York")
+        time.tzset()
+        read = as_utc(stored)
+    time.tzset()
+
+    assert read.isoformat() == "2026-11-21T12:00:00+00:00"
 
 
 @pytest.mark.parametrize("stored", ["soon", None, float("nan"), 10**30, b""])
