@@ -68,6 +68,7 @@ def lines_of(content: bytes) -> list[str]:
         (b"", b"N=v\n"),
         (b"A=1", b"A=1\nN=v\n"),
         (b"A=1\r\n", b"A=1\r\nN=v\r\n"),
+        (b"A=1\r", b"A=1\rN=v\n"),
         (b"N=\r\nB=2\r\n", b"N=v\r\nB=2\r\n"),
         (b"\n\nexport N = ''  # mine\nB", b"\n\nexport N =v  # mine\nB"),
         (b"N=# no comment\n", None),

@@ -1,6 +1,7 @@
 """`secrets verify`: every fault has its line and its name, and no secret is ever printed."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.first_run.command_line import nothing_configured, run, strong, write
 from tests.first_run.processes import cli
 
 ACCESS, REFRESH, SERVICE = strong(), strong(), strong()
+WEAK = "easily guessed"
 SHARED = "SERVICE_TOKEN_SECRET"
 GOOD = {
     "JWT_SECRET_KEY": ACCESS,
@@ -36,11 +38,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def checked(*arguments: str, exit_code: ExitCode) -> list[dict[str, Any]]:
-    """The checks of the JSON document. No secret of `GOOD` is in it, nor in the lines."""
+    """The checks of the JSON document. None of our secrets is in it, nor in the lines."""
     done = run("secrets", "verify", *arguments, "--json")
     lines = run("secrets", "verify", *arguments)
     assert (done.exit_code, lines.exit_code) == (exit_code, exit_code), done.output
-    assert not any(secret in done.output + lines.output for secret in (ACCESS, REFRESH, SERVICE))
+    assert not any(
+        secret in done.output + lines.output for secret in (ACCESS, REFRESH, SERVICE, WEAK)
+    )
     document = json.loads(done.stdout)
     assert document["ok"] is (exit_code == ExitCode.OK)
     checks: list[dict[str, Any]] = document["checks"]
@@ -87,7 +91,7 @@ def test_a_line_has_its_sign_its_file_and_what_mends_it(folder: Path) -> None:
     [
         ({"JWT_REFRESH_SECRET_KEY": ""}, ("secret-present", "JWT_REFRESH_SECRET_KEY")),
         ({"JWT_SECRET_KEY": "ab" * 40}, ("secret-strong", "JWT_SECRET_KEY")),
-        ({"SERVICE_TOKEN_SECRET": "brief"}, ("secret-strong", "SERVICE_TOKEN_SECRET")),
+        ({"SERVICE_TOKEN_SECRET": WEAK}, ("secret-strong", "SERVICE_TOKEN_SECRET")),
         *(
             ({"BETTER_AUTH_SECRET": each}, ("secret-strong", "BETTER_AUTH_SECRET"))
             for each in PUBLISHED
@@ -96,7 +100,7 @@ def test_a_line_has_its_sign_its_file_and_what_mends_it(folder: Path) -> None:
         ({"SERVICE_TOKEN_SECRET": REFRESH}, ("secrets-distinct", "Secrets")),
         ({"BETTER_AUTH_SECRET": SERVICE}, ("secrets-distinct", "Secrets")),
         ({"ACCESS_TOKEN_EXPIRE_MINUTES": "61"}, ("lifetimes", "ACCESS_TOKEN_EXPIRE_MINUTES")),
-        ({"ACCESS_TOKEN_EXPIRE_MINUTES": "soon"}, ("lifetimes", "ACCESS_TOKEN_EXPIRE_MINUTES")),
+        ({"ACCESS_TOKEN_EXPIRE_MINUTES": SERVICE}, ("lifetimes", "ACCESS_TOKEN_EXPIRE_MINUTES")),
         ({"REFRESH_GRACE_SECONDS": "600"}, ("lifetimes", "REFRESH_GRACE_SECONDS")),
         ({"REFRESH_TOKEN_EXPIRE_DAYS": "31"}, ("lifetimes", "SESSION_ABSOLUTE_DAYS")),
         ({"JWT_ALGORITHM": "ES256"}, ("key-file", "JWT_KEYS_FILE")),
@@ -171,7 +175,7 @@ def test_nothing_configured_is_two_missing_secrets() -> None:
         ({SHARED: SERVICE}, [], []),
         ({SHARED: SERVICE}, [SHARED], []),
         ({SHARED: REFRESH}, [], [SHARED]),
-        ({SHARED: "weak"}, [], [SHARED]),
+        ({SHARED: WEAK}, [], [SHARED]),
         ({}, [], [SHARED]),
         ({SHARED: SERVICE, "BETTER_AUTH_SECRET": ACCESS}, [], ["BETTER_AUTH_SECRET"]),
         ({SHARED: SERVICE}, [SHARED, "JWT_SECRET_KEY"], ["JWT_SECRET_KEY"]),
@@ -193,7 +197,7 @@ def test_both_sides_of_a_pair_must_have_the_same_secret(
 
 def test_a_pair_with_the_same_weak_secret_or_with_none_is_a_fault(folder: Path) -> None:
     for name in ("a.env", "b.env"):
-        write(folder / name, SERVICE_TOKEN_SECRET="changeme")
+        write(folder / name, SERVICE_TOKEN_SECRET=WEAK)
     assert faults("--pair", "a.env", "b.env") == [("pair-equal", "SERVICE_TOKEN_SECRET")]
 
     for name in ("a.env", "b.env"):
@@ -235,3 +239,12 @@ def test_no_value_on_our_own_pages_would_pass_for_a_secret() -> None:
 
 def test_a_fingerprint_stays_what_it_is() -> None:
     assert fingerprint_of("gQ0Xk3vTt7yNf2uWq9Lr5sZb1cHd4aJe6mPi8oEx") == "f9088732"
+
+
+def test_the_page_lists_exactly_the_names_that_scripts_may_go_by() -> None:
+    page = (REPOSITORY / "docs" / "secrets.md").read_text()
+    source = (REPOSITORY / "src" / "first_run" / "secret_checks.py").read_text()
+
+    listed = re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)
+
+    assert sorted(listed) == sorted(set(re.findall(r'Check\("([a-z-]+)"', source)))
