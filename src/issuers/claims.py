@@ -87,7 +87,7 @@ def _times(claims: Claims, longest: float, now: float) -> tuple[float, float]:
         raise TokenRefused("issued in the future")
     if issued is None:  # only what is left of its life can be judged
         issued = min(now, expires)
-    if not 0 <= expires - issued <= longest or expires > now + longest + LEEWAY_SECONDS:
+    if not 0 <= expires - issued <= longest:
         raise TokenRefused("lives too long")
     return issued, expires
 

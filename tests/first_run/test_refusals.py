@@ -43,6 +43,7 @@ def spoilt_in_fault_runs(changes: dict[str, str], message: str) -> object:
         spoilt_in_fault_runs({"JWT_REFRESH_SECRET_KEY": "short"}, "is shorter than 32 bytes"),
         spoilt_in_fault_runs({"JWT_REFRESH_SECRET_KEY": GOOD["JWT_SECRET_KEY"]}, "are equal"),
         spoilt_in_fault_runs({"JWT_ALGORITHM": "ES256"}, "Run: python -m src.cli secrets rotate"),
+        spoilt_in_fault_runs({"TRUSTED_ISSUERS": "absent.json"}, "absent.json cannot be read"),
         spoilt_in_fault_runs({"REDIS_URL": ""}, "REDIS_URL is missing: refresh tokens live there."),
     ],
 )
