@@ -47,6 +47,7 @@ class Speaker:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.history: Sequence[Turn] = []
         self.said: list[str] = []
         self.let_go = 0
         self._script: asyncio.Queue[str | Exception | None] = asyncio.Queue()
@@ -61,9 +62,10 @@ class Speaker:
         *,
         user_id: UUID,  # noqa: ARG002
         question: str,
-        history: Sequence[Turn],  # noqa: ARG002
+        history: Sequence[Turn],
     ) -> AsyncIterator[str]:
         self.asked.append(question)
+        self.history = history
         try:
             while (piece := await self._script.get()) is not None:
                 if isinstance(piece, Exception):

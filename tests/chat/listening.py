@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from starlette.types import ASGIApp, Message
@@ -30,19 +30,24 @@ class Stream:
         self.left = asyncio.Event()
         self.ended = asyncio.Event()
 
+    async def chunk(self) -> bytes:
+        """What comes next. Raises: EOFError after the last."""
+        chunk = await asyncio.wait_for(self._came.get(), PATIENCE_SECONDS)
+        if not chunk:
+            raise EOFError
+        return chunk
+
     async def next(self) -> Event:
         """The name and document of the next event. Raises: EOFError after the last."""
         chunk = b":"
         while chunk.startswith(b":"):
-            chunk = await asyncio.wait_for(self._came.get(), PATIENCE_SECONDS)
-        if not chunk:
-            raise EOFError
+            chunk = await self.chunk()
         event, data = chunk.decode().removesuffix("\n\n").split("\n", 1)
         return event.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
     async def silence(self) -> None:
         """A comment, where an event would be."""
-        chunk = await asyncio.wait_for(self._came.get(), PATIENCE_SECONDS)
+        chunk = await self.chunk()
         assert chunk.startswith(b":")
         assert chunk.endswith(b"\n\n")
 
@@ -72,6 +77,9 @@ class Stream:
             await self._came.put(message.get("body", b""))
 
 
+StreamKind = TypeVar("StreamKind", bound=Stream)
+
+
 def app_of(client: httpx.AsyncClient) -> ASGIApp:
     transport = client._transport
     assert isinstance(transport, httpx.ASGITransport)
@@ -94,7 +102,15 @@ async def listening(
     request = chat.build_request(
         "POST", "/chat/message", json={"message": message, **members}, headers=headers
     )
-    stream = Stream()
+    async with answering(chat, request, Stream()) as stream:
+        yield stream
+
+
+@asynccontextmanager
+async def answering(
+    client: httpx.AsyncClient, request: httpx.Request, stream: StreamKind
+) -> AsyncIterator[StreamKind]:
+    """Ask for a stream; whoever leaves the block hangs up."""
     bodies: list[Message] = [{"type": "http.request", "body": request.content, "more_body": False}]
 
     async def receive() -> Message:
@@ -109,8 +125,8 @@ async def listening(
         "http_version": "1.1",
         "method": "POST",
         "scheme": "http",
-        "path": "/chat/message",
-        "raw_path": b"/chat/message",
+        "path": request.url.path,
+        "raw_path": request.url.raw_path,
         "query_string": b"",
         "headers": [(name.lower(), value) for name, value in request.headers.raw],
         "client": ("127.0.0.1", 1),
@@ -118,12 +134,12 @@ async def listening(
     }
 
     async def answer() -> None:
-        await app_of(chat)(scope, receive, stream.take)
+        await app_of(client)(scope, receive, stream.take)
 
-    answering = asyncio.create_task(answer())
-    answering.add_done_callback(lambda _: stream.ended.set())
+    answer_sent = asyncio.create_task(answer())
+    answer_sent.add_done_callback(lambda _: stream.ended.set())
     try:
         yield stream
     finally:
         stream.leave()
-        await asyncio.wait_for(answering, PATIENCE_SECONDS)
+        await asyncio.wait_for(answer_sent, PATIENCE_SECONDS)
