@@ -26,7 +26,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import NoSuchTableError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, NoSuchTableError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import NullType
 
@@ -79,11 +79,17 @@ class BetterAuthStore:
                     self._tables = await connection.run_sync(_Tables)
                 yield Reader(connection, self._tables)
         except Exception as error:
-            # The latter two: a table, a column or a grant is missing.
-            if is_outage(error) or isinstance(error, (NoSuchTableError, ProgrammingError)):
+            # Whatever their database refuses, a role or a column, is not the token's fault.
+            if is_outage(error) or isinstance(error, (NoSuchTableError, DBAPIError)):
                 self._tables = None  # looked at afresh: a migration may have come
-                raise ServiceUnavailable(cause=f"better auth: {type(error).__name__}") from error
+                raise ServiceUnavailable(cause=f"better auth: {_kind_of(error)}") from error
             raise
+
+
+def _kind_of(error: Exception) -> str:
+    """For the log: PostgreSQL's SQLSTATE says more than the driver's class."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return f"{type(error).__name__} {state}" if state else type(error).__name__
 
 
 class _Tables:

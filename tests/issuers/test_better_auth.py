@@ -12,6 +12,8 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from src.core.db import build_engine
 from src.core.errors import Problem, ServiceUnavailable
@@ -22,7 +24,7 @@ from src.issuers.better_auth import (
     Method,
     NoActiveSessions,
 )
-from src.issuers.better_auth_store import as_utc
+from src.issuers.better_auth_store import BetterAuthStore, as_utc
 from tests.conftest import REPOSITORY, MovableClock
 from tests.issuers.better_auth_tables import (
     LAYOUTS,
@@ -296,6 +298,9 @@ async def test_a_role_with_the_documented_grants_reads_and_cannot_write(
         for statement in grants.split(";")[:-1]:
             await theirs.run(statement.replace("better_auth_db", name))
         session_token = await theirs.sign_in(await theirs.add_user())
+        nobody = make_url(url).set(username="nobody").render_as_string(hide_password=False)
+        async with trusting(theirs.clock, BETTER_AUTH_DATABASE_URL=nobody) as better_auth:
+            await assert_unavailable(better_auth)
         role = make_url(url).set(username="latchkey_reader", password="choose-one")
         ours = role.render_as_string(hide_password=False)
         async with trusting(theirs.clock, BETTER_AUTH_DATABASE_URL=ours) as better_auth:
@@ -306,12 +311,25 @@ async def test_a_role_with_the_documented_grants_reads_and_cannot_write(
         await theirs.run("DROP ROLE latchkey_reader")
 
 
-async def test_nothing_can_be_written_and_a_file_stays_as_it_is(deployment: Deployment) -> None:
-    store = deployment.better_auth._store
-    async with store.reading() as reader:
-        connection = reader._connection
-        with pytest.raises(Exception, match=r"read-?only"):
+async def test_nothing_can_be_written(deployment: Deployment) -> None:
+    async with deployment.better_auth._store.reading() as reader:
+        with pytest.raises(DBAPIError, match=r"read-?only"):
+            await reader._connection.execute(text("CREATE TABLE ours (id text)"))
+
+
+async def test_a_connection_that_only_read_can_write_again(postgresql_url: str) -> None:
+    async with postgresql_database(postgresql_url, "shared") as url:
+        engine = build_engine(url)
+        async with engine.begin() as connection:
+            await connection.execute(text(LAYOUTS["kysely-postgresql"].user_table))
+            await connection.execute(text(LAYOUTS["kysely-postgresql"].session_table))
+        async with BetterAuthStore(engine).reading() as reader:
+            assert await reader.by_email("ada@example.com") == []
+        async with engine.begin() as connection:
             await connection.execute(text("CREATE TABLE ours (id text)"))
+        assert isinstance(engine.pool, AsyncAdaptedQueuePool)
+        assert engine.pool.checkedin() == 1  # it was the same connection
+        await engine.dispose()
 
 
 @pytest.mark.parametrize(
