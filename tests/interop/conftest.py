@@ -50,9 +50,11 @@ class SignedIn:
 class Server:
     """Better Auth over HTTP, as its own clients use it."""
 
-    def __init__(self, url: str, trusted: BetterAuth) -> None:
+    trusted: BetterAuth  # ourselves
+
+    def __init__(self, url: str, secret: str) -> None:
         self.url = url
-        self.trusted = trusted
+        self.secret = secret
         self._client = httpx.AsyncClient(base_url=url, headers={"Origin": url})
 
     async def aclose(self) -> None:
@@ -121,31 +123,47 @@ Start = Callable[..., AbstractAsyncContextManager[Server]]
 
 
 @pytest.fixture(scope="session")
-def start(node: str, postgresql_url: str) -> Start:
-    """Starts a server on a database of its own; its options are those of the plugin `jwt`."""
+def start_on(node: str) -> Start:
+    """Starts a server on a database; its options are those of the plugin `jwt`."""
 
     @asynccontextmanager
-    async def start(*, cache_strategy: str = "jwt", **jwt_options: Any) -> AsyncIterator[Server]:
+    async def start_on(
+        database_url: str, *, cache_strategy: str = "jwt", **jwt_options: Any
+    ) -> AsyncIterator[Server]:
         port, secret = free_port(), secrets.token_urlsafe(32)
-        url = f"http://127.0.0.1:{port}"
-        async with postgresql_database(postgresql_url, f"better_auth_{port}") as database_url:
-            environment = {
-                "PATH": os.environ["PATH"],
-                "DATABASE_URL": database_url,
-                "PORT": str(port),
-                "BETTER_AUTH_SECRET": secret,
-                "JWT_OPTIONS": json.dumps(jwt_options),
-                "CACHE_STRATEGY": cache_strategy,
-            }
+        environment = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": database_url,
+            "PORT": str(port),
+            "BETTER_AUTH_SECRET": secret,
+            "JWT_OPTIONS": json.dumps(jwt_options),
+            "CACHE_STRATEGY": cache_strategy,
+        }
+        with _listening([node, str(HERE / "better_auth_server.mjs")], environment):
+            server = Server(f"http://127.0.0.1:{port}", secret)
+            yield server
+            await server.aclose()
+
+    return start_on
+
+
+@pytest.fixture(scope="session")
+def start(start_on: Start, postgresql_url: str) -> Start:
+    """The same on a database of its own, and trusted."""
+
+    @asynccontextmanager
+    async def start(**options: Any) -> AsyncIterator[Server]:
+        name = f"better_auth_{secrets.token_hex(8)}"
+        async with (
+            postgresql_database(postgresql_url, name) as database_url,
+            start_on(database_url, **options) as server,
+        ):
             settings = {
-                "BETTER_AUTH_SECRET": secret,
-                "BETTER_AUTH_ISSUER": url,
+                "BETTER_AUTH_SECRET": server.secret,
+                "BETTER_AUTH_ISSUER": server.url,
                 "BETTER_AUTH_DATABASE_URL": database_url,
             }
-            with _listening([node, str(HERE / "better_auth_server.mjs")], environment):
-                async with trusting(MovableClock(), **settings) as trusted:
-                    server = Server(url, trusted)
-                    yield server
-                    await server.aclose()
+            async with trusting(MovableClock(), **settings) as server.trusted:
+                yield server
 
     return start
