@@ -122,8 +122,12 @@ def _add_examples(operation: Document) -> None:
             parameter["example"] = example
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         key = "log_in_by_form" if (name, media_type) == ("log_in", FORM_TYPE) else name
-        if key in BODIES:
-            content["example"] = BODIES[key]
+        if key not in BODIES:
+            continue
+        content["example"] = BODIES[key]
+        if media_type == FORM_TYPE:  # Swagger UI fills each field of a form by itself
+            for field, schema in content["schema"]["properties"].items():
+                schema["example"] = BODIES[key].get(field, "")
 
 
 def _login_schema() -> Document:

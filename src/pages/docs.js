@@ -72,6 +72,8 @@ async function beforeRequest(request) {
     if (Date.now() > session.expiresAt - MARGIN_MS) await renew(session);
     request.headers.Authorization = `Bearer ${session.accessToken}`;
   }
+  // Without credentials the browser asks for no password of its own at a Basic challenge.
+  if (request.headers["X-Token-Mode"] !== "cookie") request.credentials = "omit";
   request.userFetch = () => send(request, session);
   return request;
 }
