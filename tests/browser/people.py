@@ -7,9 +7,21 @@ from dataclasses import dataclass, field
 from playwright.async_api import Locator, Page, Request, expect
 
 REFRESH_TOKEN = """
-() => sessionStorage.getItem(
-  Object.keys(sessionStorage).find((name) => name.startsWith("latchkey.refresh")) ?? "")
+() => {
+  const name = Object.keys(sessionStorage).find((name) => name.startsWith("latchkey.session tab"));
+  return name ? JSON.parse(sessionStorage.getItem(name)).refreshToken : null;
+}
 """
+
+
+AREAS = {
+    "Account": "Your account",
+    "Sessions": "Sessions",
+    "Chat": "Chat",
+    "Body": "Body",
+    "Attacks": "Attacks",
+    "Requests": "Requests",
+}
 
 
 @dataclass(frozen=True)
@@ -33,8 +45,30 @@ async def log_in(page: Page, visitor: Visitor) -> None:
 
 
 async def log_out(page: Page) -> None:
-    await page.get_by_role("button", name="Log out").click()
+    await page.get_by_role("button", name="Log out", exact=True).click()
     await expect(page.get_by_role("heading", name="Come in")).to_be_visible()
+
+
+async def go_to(page: Page, area: str) -> None:
+    await page.get_by_role("navigation").get_by_role("link", name=area).click()
+    await expect(page.get_by_role("heading", level=2, name=AREAS[area])).to_be_visible()
+
+
+async def say(page: Page, message: str) -> None:
+    """Say something in the open conversation and wait for the whole reply."""
+    replies = page.locator("#talk > li.assistant")
+    before = await replies.count()
+    await page.fill("#chat-message", message)
+    await page.get_by_role("button", name="Send").click()
+    await expect(replies).to_have_count(before + 1)
+    await expect(page.locator("#talk > .writing")).to_have_count(0)
+
+
+async def keep_tokens_in(page: Page, place: str) -> None:
+    """Choose where the refresh token is kept: `tab`, `shared` or `cookie`."""
+    await page.locator("#connection-details summary").click()
+    await page.check(f"[name=place][value={place}]")
+    await page.locator("#connection-details summary").click()
 
 
 async def refresh_by_hand(page: Page, *, generation: int) -> None:

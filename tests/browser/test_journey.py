@@ -8,9 +8,11 @@ from tests.browser.people import (
     Visitor,
     expect_generation,
     expect_signed_in,
+    go_to,
     log_in,
     log_out,
     refresh_by_hand,
+    say,
     sign_up,
     stored_refresh_token,
 )
@@ -32,10 +34,10 @@ async def test_a_person_signs_up_comes_back_chats_refreshes_and_leaves_for_good(
     await log_out(page)
 
     await log_in(page, visitor)
-    await page.fill("#chat-message", "Where is my heart?")
-    await page.get_by_role("button", name="Send").click()
-    await expect(page.locator("#talk > li")).to_have_count(2)
+    await go_to(page, "Chat")
+    await say(page, "Where is my heart?")
     await refresh_by_hand(page, generation=1)
+    await go_to(page, "Account")
     await page.fill("#profile-username", f"ada-{visitor.password[-6:]}")
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#person-name")).to_have_text(f"ada-{visitor.password[-6:]}")
@@ -55,12 +57,10 @@ async def test_a_conversation_is_there_again_after_a_reload(tab: Tab, site: str)
     page = tab.page
     await page.goto(f"{site}/")
     await sign_up(page, Visitor())
-    await page.fill("#chat-message", "What is a <b>femur</b>?")
-    await page.get_by_role("button", name="Send").click()
-    await expect(page.locator("#talk > li")).to_have_count(2)
+    await go_to(page, "Chat")
+    await say(page, "What is a <b>femur</b>?")
 
     await page.reload()
-    await page.get_by_role("button", name="Load history").click()
 
     await expect(page.locator("#talk > li.user")).to_contain_text("What is a <b>femur</b>?")
     await expect(page.locator("#talk > li")).to_have_count(2)
@@ -78,7 +78,7 @@ async def test_a_changed_password_opens_a_fresh_session_and_ends_the_old_one(
     await page.get_by_text("Change password").first.click()
     await page.fill("#password-current", visitor.password)
     await page.fill("#password-new", renewed.password)
-    await page.locator("#password [type=submit]").click()
+    await page.locator("#password .primary").click()
 
     await expect(page.locator("#chain > li").first).to_contain_text("password change")
     old = await page.request.post(f"{site}/auth/refresh", data={"refresh_token": before})
