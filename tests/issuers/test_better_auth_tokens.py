@@ -332,16 +332,24 @@ async def test_keys_that_cannot_be_fetched_are_our_fault_and_secrets_work_withou
 
 
 async def test_an_issuer_that_could_be_overheard_is_not_asked_for_keys(
-    deployment: Deployment, somebody: Somebody
+    deployment: Deployment, somebody: Somebody, caplog: pytest.LogCaptureFixture
 ) -> None:
     changes = {
         "BETTER_AUTH_DATABASE_URL": deployment.url,
         "BETTER_AUTH_ISSUER": "http://auth.example.com",
     }
     async with trusting(MovableClock(), **changes) as careful:
+        assert caplog.messages == ["better-auth-keys-not-fetched"]
         with pytest.raises(InvalidBetterAuthToken):
             await careful.resolve(somebody.published(iss="http://auth.example.com"))
         await method_of(careful, minted({"sub": somebody.id}), somebody)
+
+
+async def test_a_weak_secret_is_warned_of_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    async with trusting(MovableClock(), BETTER_AUTH_SECRET="correct-but-short"):
+        assert caplog.messages == ["better-auth-secret-is-weak"]
+    (record,) = caplog.records
+    assert "correct-but-short" not in str(vars(record))
 
 
 async def test_without_the_secret_nothing_that_it_signs_is_believed(
