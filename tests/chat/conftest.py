@@ -49,6 +49,8 @@ class Speaker:
         self.asked: list[str] = []
         self.history: Sequence[Turn] = []
         self.said: list[str] = []
+        self.user_id: UUID | None = None
+        self.first: Callable[[], Awaitable[Any]] | None = None
         self.let_go = 0
         self._script: asyncio.Queue[str | Exception | None] = asyncio.Queue()
 
@@ -60,12 +62,14 @@ class Speaker:
     async def __call__(
         self,
         *,
-        user_id: UUID,  # noqa: ARG002
+        user_id: UUID,
         question: str,
         history: Sequence[Turn],
     ) -> AsyncIterator[str]:
         self.asked.append(question)
-        self.history = history
+        self.user_id, self.history = user_id, history
+        if self.first:
+            await self.first()
         try:
             while (piece := await self._script.get()) is not None:
                 if isinstance(piece, Exception):

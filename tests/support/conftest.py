@@ -1,6 +1,6 @@
 """Support alone, for people of a real Better Auth database, with a responder tests speak for."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -13,6 +13,8 @@ from tests.chat.conftest import Speaker
 from tests.features import client_of, sessionmaker
 from tests.issuers.better_auth_tables import LAYOUTS, Deployment, deployed
 from tests.support.chatkit import Customer, text
+
+SupportBy = Callable[[Speaker], httpx.AsyncClient]
 
 __all__ = ["sessionmaker"]  # a fixture
 
@@ -36,20 +38,27 @@ def speeches() -> Speeches:
 
 
 @pytest.fixture
-async def support(
-    sessionmaker: SessionMaker,
-    deployment: Deployment,
-    speaker: Speaker,
-    speeches: Speeches,
-) -> AsyncIterator[httpx.AsyncClient]:
-    client = client_of(
-        router,
-        sessionmaker=sessionmaker,
-        better_auth=deployment.better_auth,
-        responder=speaker,
-        speeches=speeches,
-    )
-    async with speeches.kept(), client:
+async def support_by(
+    sessionmaker: SessionMaker, deployment: Deployment, speeches: Speeches
+) -> AsyncIterator[SupportBy]:
+    """Clients of support, by who replies there; they share all else."""
+
+    def client(speaker: Speaker) -> httpx.AsyncClient:
+        return client_of(
+            router,
+            sessionmaker=sessionmaker,
+            better_auth=deployment.better_auth,
+            responder=speaker,
+            speeches=speeches,
+        )
+
+    async with speeches.kept():
+        yield client
+
+
+@pytest.fixture
+async def support(support_by: SupportBy, speaker: Speaker) -> AsyncIterator[httpx.AsyncClient]:
+    async with support_by(speaker) as client:
         yield client
 
 
