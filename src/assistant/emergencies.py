@@ -6,7 +6,7 @@ Better one warning too many: a question that only sounds like an emergency gets 
 import re
 from typing import Final
 
-from src.assistant.words import folded, respelt
+from src.assistant.words import beginning, folded, respelt
 
 EMERGENCY: Final = (
     "If this is happening now, call your local emergency number first "
@@ -19,6 +19,7 @@ CRISIS: Final = (
     "through this alone. I only explain anatomy, and people can help you better than I can."
 )
 
+MOST_CHARACTERS: Final = 8_000
 LONGEST_CLAUSE: Final = 40  # words
 
 # Misspelt words are read as these where only one of them is close.
@@ -70,7 +71,8 @@ _SENTENCE_END: Final = re.compile(r"[.!?;\n]+")
 
 def warning_for(question: str) -> str | None:
     """What to say first when a question sounds like an emergency, else None."""
-    clauses = [clause for text in _SENTENCE_END.split(question) for clause in _clauses(text)]
+    sentences = _SENTENCE_END.split(beginning(question, MOST_CHARACTERS))
+    clauses = [clause for sentence in sentences for clause in _clauses(sentence)]
     if any(map(_CRISIS.search, clauses)):
         return CRISIS
     return EMERGENCY if any(map(_EMERGENCY.search, clauses)) else None

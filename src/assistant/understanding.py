@@ -10,7 +10,7 @@ from src.anatomy.search import Subject, words
 from src.assistant.intents import Intent, intent_of, is_complaint
 from src.assistant.mentions import Mention, mentions
 from src.assistant.regions import is_region, region_in
-from src.assistant.words import folded
+from src.assistant.words import beginning, folded
 from src.chat.responder import Turn
 
 MOST_CHARACTERS: Final = 1_000  # that are read; what goes on for longer is no question
@@ -80,7 +80,7 @@ def _earlier(history: Sequence[Turn]) -> list[Question]:
 
 
 def _by_itself(text: str) -> Question:
-    text = text[:MOST_CHARACTERS]
+    text = beginning(text, MOST_CHARACTERS)
     asking = _QUESTION.findall(text)
     # "My chest hurts. Where is the heart?" asks about the heart.
     question = asking[-1] if asking and mentions(asking[-1]) else text

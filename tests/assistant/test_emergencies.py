@@ -2,7 +2,9 @@
 
 import pytest
 
+from src.anatomy.catalogue import CATALOGUE
 from src.assistant.emergencies import CRISIS, EMERGENCY, warning_for
+from src.assistant.understanding import understood
 from tests.assistant.conversing import converse
 
 
@@ -11,6 +13,7 @@ from tests.assistant.conversing import converse
     [
         "I can't breathe",
         "I CAN’T BREATHE!",
+        "I can´t breathe",
         "my chest hurts",
         "I have chest pain and I am short of breath",
         "sharp pain in the chest, near the heart",
@@ -78,3 +81,12 @@ async def test_what_was_asked_is_answered_after_the_warning() -> None:
 
     assert reply.startswith(EMERGENCY)
     assert "the heart" in reply
+
+
+def test_what_is_read_has_an_end_however_few_characters_it_is_written_with() -> None:
+    ligature = "\ufdfa"  # one character that stands for 18
+    assert warning_for("x " * 3_900 + "I cannot breathe") == EMERGENCY
+    assert warning_for(ligature * 3_900 + " I cannot breathe") is None
+    assert understood(f"Where is the liver? {ligature * 900} Where is the heart?", []).subjects == (
+        CATALOGUE.parts_by_slug["liver"],
+    )
