@@ -73,9 +73,8 @@ async def get_answers(request: Request) -> Answers:
 
 async def get_delivery(request: Request) -> Callable[[Answer], Awaitable[Exchange | Response]]:
     """How the answer is delivered: as a stream where the client names that type, else whole."""
-    named = {
-        each.partition(";")[0].strip() for each in request.headers.get("accept", "").split(",")
-    }
+    accepted = ",".join(request.headers.getlist("accept")).lower()
+    named = {each.partition(";")[0].strip() for each in accepted.split(",")}
 
     async def streamed(answer: Answer) -> Response:
         return StreamedAnswer(answer, request_id=request.state.request_id)

@@ -235,16 +235,21 @@ async def test_a_reply_is_at_most_8000_characters_that_can_be_stored(
 
 
 @pytest.mark.parametrize(
-    "accept",
-    ["text/event-stream", "application/json, text/event-stream;q=0.9", "text/event-stream, */*"],
+    "accepts",
+    [
+        ["text/event-stream"],
+        ["application/json, text/event-stream;q=0.9"],
+        ["text/event-stream, */*"],
+        ["Text/Event-Stream"],
+        ["application/json", "text/event-stream"],
+    ],
 )
 async def test_a_client_that_names_the_type_gets_a_stream(
-    talk: httpx.AsyncClient, speaker: Speaker, ada: Somebody, accept: str
+    talk: httpx.AsyncClient, speaker: Speaker, ada: Somebody, accepts: list[str]
 ) -> None:
     speaker.say("hi", None)
-    response = await talk.post(
-        "/chat/message", json={"message": "hello"}, headers={**ada.authorization, "Accept": accept}
-    )
+    headers = [*ada.authorization.items(), *(("Accept", each) for each in accepts)]
+    response = await talk.post("/chat/message", json={"message": "hello"}, headers=headers)
     assert response.headers["content-type"].startswith("text/event-stream")
 
 
