@@ -136,6 +136,12 @@ async def test_bad_headers_are_refused(issuers: TrustedIssuers, header: dict[str
         await issuers.verify(signed(GOOD, header))
 
 
+def respelt(text: str) -> str:
+    """The same bytes, with another of the bits that the last character has to spare."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return text[:-1] + alphabet[alphabet.index(text[-1]) ^ 1]
+
+
 async def test_bad_shapes_are_refused(issuers: TrustedIssuers) -> None:
     token = signed(GOOD)
     head, claims, signature = token.split(".")
@@ -151,7 +157,7 @@ async def test_bad_shapes_are_refused(issuers: TrustedIssuers) -> None:
         f"{token}\n",
         f" {token}",
         f"{token}é",
-        f"{head}.{claims}.{signature[:-1]}{chr(ord(signature[-1]) ^ 1)}",
+        f"{head}.{claims}.{respelt(signature)}",
         f"{head}.{claims}.{signature[:-4]}",
         f"{claims}.{head}.{signature}",
         "eyJhbGciOiJub25lIn0." + claims + ".AA",

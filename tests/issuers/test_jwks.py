@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from jwt.utils import base64url_encode
 
 from src.auth.access_tokens import TOKEN_TYPE, AccessTokens
 from src.auth.key_ring import KeyPair, KeyRing, public_jwks
@@ -25,8 +27,10 @@ from src.issuers.jwks import JwksClient, KeysUnreachable, check_jwks_url, parse_
 from tests.conftest import MovableClock
 from tests.issuers.key_server import KeyServer, public_jwk
 from tests.issuers.minting import issuers_of
+from tests.tokens import segment
 
 FIRST, SECOND = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+NO_KEYS = b'{"keys": []}'
 
 
 class Seconds:
@@ -120,17 +124,18 @@ async def test_what_is_remembered_of_unknown_names_is_bounded(
 @pytest.mark.parametrize(
     "answer",
     [
-        {"status": 500},
-        {"status": 302, "Location": "/elsewhere"},
+        {"status": 500, "body": NO_KEYS},
+        {"status": 204, "body": NO_KEYS},
+        {"status": 302, "body": NO_KEYS, "Location": "/elsewhere"},
         {"body": b"{"},
         {"body": b"[" * 100_000},
         {"body": b'{"keys": {}}'},
         {"body": b"[]"},
         {"body": b"\xff\xfe"},
-        {"body": b" " * (jwks.MOST_BYTES + 1)},
-        {"body": b"{}", "Content_Encoding": "gzip"},
+        {"body": NO_KEYS + b" " * jwks.MOST_BYTES},
+        {"body": NO_KEYS, "Content_Encoding": "gzip"},
     ],
-    ids=str,
+    ids=range(10),
 )
 async def test_an_answer_that_cannot_be_used_leaves_the_keys_that_were_seen(
     keys: JwksClient, key_server: KeyServer, seconds: Seconds, answer: dict[str, Any]
@@ -167,6 +172,7 @@ def hang(_: BaseHTTPRequestHandler) -> None:
 def drip(request: BaseHTTPRequestHandler) -> None:
     request.send_response(200)
     request.end_headers()
+    request.wfile.write(NO_KEYS)
     for _ in range(50):
         request.wfile.write(b" ")
         time.sleep(0.1)
@@ -226,6 +232,21 @@ async def test_addresses_in_a_token_are_never_followed(
             await issuers.verify(jwt.encode(claims, SECOND, "EdDSA", header))
     assert set(key_server.asked) == {"/jwks"}
     assert await issuers.verify(jwt.encode(claims, FIRST, "EdDSA", {"kid": "first", "jku": evil}))
+
+
+async def test_a_token_names_the_algorithm_that_its_key_is_for(
+    key_server: KeyServer, tmp_path: Path
+) -> None:
+    key_server.keys = [public_jwk(FIRST, "first")]
+    entry = {"name": "idp", "jwks_url": key_server.url, "algorithms": ["EdDSA", "RS256"]}
+    entry |= {"issuer": "urn:idp", "audience": "latchkey", "allows": "user"}
+    issuers = issuers_of(tmp_path / "issuers.json", MovableClock(), entry)
+    claims = {"iss": "urn:idp", "aud": "latchkey", "sub": "7", "exp": int(time.time()) + 60}
+    for name, is_accepted in (("EdDSA", True), ("Ed25519", True), ("RS256", False)):
+        body = f"{segment({'alg': name, 'kid': 'first'})}.{segment(claims)}"
+        signature = base64url_encode(FIRST.sign(body.encode())).decode()
+        with nullcontext() if is_accepted else pytest.raises(TokenRefused, match="no trusted"):
+            await issuers.verify(f"{body}.{signature}")
 
 
 def test_each_key_is_pinned_to_what_it_is() -> None:
