@@ -66,7 +66,8 @@ _EMERGENCIES: Final = (
 )
 _CRISIS: Final = re.compile("|".join(_CRISES))
 _EMERGENCY: Final = re.compile("|".join(_EMERGENCIES))
-_SENTENCE_END: Final = re.compile(r"[.!?;\n]+")
+# Not a single line break: long lines are broken anywhere.
+_SENTENCE_END: Final = re.compile(r"[.!?;]+|\n\s*\n")
 
 
 def warning_for(question: str) -> str | None:
