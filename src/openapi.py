@@ -32,6 +32,7 @@ TAGS: Final = [
     {"name": "anatomy", "description": "The parts of the body, and one's own records on them"},
     {"name": "admin", "description": "For administrators: accounts and everybody's history"},
     {"name": "services", "description": "For other programs: their tokens, keys and memories"},
+    {"name": "support", "description": "ChatKit threads of the users of Better Auth"},
     {"name": "system", "description": "Whether the service lives and may be sent requests"},
 ]
 

@@ -45,6 +45,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "text": "Prefers to be called in the morning.",
         "metadata": {"channel": "phone"},
     },
+    "chatkit": {"type": "threads.list", "params": {}},
 }
 
 # Of parameters in the path, by their names.

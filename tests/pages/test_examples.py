@@ -57,9 +57,7 @@ def document() -> Document:
 def operations(document: Document) -> Iterator[Operation]:
     for path, methods in document["paths"].items():
         for method, spec in methods.items():
-            operation = Operation(method.upper(), path, spec)
-            if operation.scheme not in ELSEWHERE:
-                yield operation
+            yield Operation(method.upper(), path, spec)
 
 
 def problems_of(schema: Document, example: object, document: Document) -> list[str]:
@@ -76,7 +74,7 @@ def test_tags_are_those_that_are_described(document: Document) -> None:
     used = {tag for operation in operations(document) for tag in operation.spec["tags"]}
     described = [tag["name"] for tag in document["tags"]]
 
-    assert described == ["auth", "chat", "anatomy", "admin", "services", "system"]
+    assert len(described) == len(used)
     assert used == set(described)
 
 
@@ -97,7 +95,7 @@ async def test_what_execute_sends_succeeds_when_ids_are_real(
     engine: AsyncEngine,
     document: Document,
 ) -> None:
-    first, *others = operations(document)
+    first, *others = (each for each in operations(document) if each.scheme not in ELSEWHERE)
     assert first.name == "sign_up"
     user = (await execute(client, first, {}, {})).json()["user"]
     await make_administrator(engine, user["email"])
