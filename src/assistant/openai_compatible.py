@@ -121,14 +121,17 @@ class OpenAICompatibleResponder:
             async with aclosing(self._stream(asked)) as stream:
                 async for piece in stream:
                     yield piece
-        except (OpenAIError, OSError, ValueError, _BadReply) as error:
+        except (OpenAIError, OSError, ValueError, RecursionError, _BadReply) as error:
             cause = _cause(error)
             log_event("assistant-failed", level=logging.WARNING, cause=cause)
             # Without the original: its text may hold the answer, or a part of the key.
             raise AssistantUnavailable(cause=cause) from None
 
     async def _stream(self, asked: list[ChatMessage]) -> AsyncGenerator[str]:
-        """What the model says. Raises: what `openai` does, OSError, ValueError, `_BadReply`."""
+        """What the model says.
+
+        Raises: what `openai` does, OSError, ValueError, RecursionError, `_BadReply`.
+        """
         deadline = asyncio.get_running_loop().time() + self._patience.total
         create = self._client.chat.completions.create(
             model=self._model,
