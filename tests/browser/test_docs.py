@@ -9,7 +9,7 @@ from datetime import timedelta
 import httpx
 import pytest
 import uvicorn
-from playwright.async_api import APIResponse, Locator, Page, Request, Route, expect
+from playwright.async_api import APIResponse, Locator, Page, Request, Response, Route, expect
 
 from src.app import create_app
 from src.core.settings import Settings
@@ -133,7 +133,12 @@ def hosts_asked(page: Page) -> set[str]:
 def statuses_of(page: Page, path: str) -> list[int]:
     """The status of every answer from a path from now on."""
     statuses: list[int] = []
-    page.on("response", lambda each: statuses.append(each.status) if each.url.endswith(path) else 0)
+
+    def note(response: Response) -> None:
+        if response.url.endswith(path):
+            statuses.append(response.status)
+
+    page.on("response", note)
     return statuses
 
 
