@@ -5,52 +5,36 @@ Nothing here has a default secret: a process without good keys refuses to start.
 
 import os
 from datetime import timedelta
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import (
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from src.core.addresses import parse_network
-from src.core.endpoints import check_endpoint, is_overheard
-from src.core.redis_groups import parse_group
+from src.core.endpoints import is_overheard
 from src.core.secret_strength import weakness_of
+from src.core.setting_kinds import (
+    AlwaysTrue,
+    BetterAuthSecret,
+    DatabaseUrl,
+    Endpoint,
+    KeysUrl,
+    Networks,
+    Origins,
+    RedisUrl,
+    SharedSecret,
+    SigningSecret,
+)
 
 ENV_FILE: Final = ".env"
 MIN_PRODUCTION_ROUNDS: Final = 10  # the least that OWASP still accepts for bcrypt
 GENERATE_SECRETS = "Run: python -m src.cli secrets generate"
-# `secrets generate` keeps what is there, so a bad secret must be taken away first.
-REPLACE_IT = "Remove it from .env or the environment, then run: python -m src.cli secrets generate"
 MISSING: Final = {
     "JWT_SECRET_KEY": f"access tokens cannot be signed without it. {GENERATE_SECRETS}",
     "JWT_REFRESH_SECRET_KEY": f"refresh tokens cannot be signed without it. {GENERATE_SECRETS}",
     "REDIS_URL": "refresh tokens live there. Run: make run, or set REDIS_URL.",
 }
-DATABASE_SCHEMES = (
-    "postgresql://",
-    "postgres://",
-    "postgresql+asyncpg://",
-    "sqlite://",
-    "sqlite+aiosqlite://",
-)
-BETTER_AUTH_BUILT_IN_SECRET: Final = "better-auth-secret-12345678901234567890"  # noqa: S105
-REDIS_SCHEMES = (
-    "redis://",
-    "rediss://",
-    "unix://",
-    "redis+sentinel://",
-    "rediss+sentinel://",
-    "redis+cluster://",
-    "rediss+cluster://",
-)
 
 
 class ConfigurationError(Exception):
@@ -78,10 +62,10 @@ class Settings(BaseSettings):
         default="development",
         description="production refuses what is for development: SQLite, our own Redis, pages",
     )
-    JWT_SECRET_KEY: SecretStr = Field(
+    JWT_SECRET_KEY: SigningSecret = Field(
         description="signs access tokens; at least 32 random bytes, unlike the refresh key",
     )
-    JWT_REFRESH_SECRET_KEY: SecretStr = Field(
+    JWT_REFRESH_SECRET_KEY: SigningSecret = Field(
         description="signs refresh tokens and derives their successors; at least 32 random bytes",
     )
     JWT_ALGORITHM: Literal["HS256", "ES256", "RS256"] = Field(
@@ -102,7 +86,7 @@ class Settings(BaseSettings):
         min_length=1,
         description="the `aud` of access tokens",
     )
-    JWT_REQUIRE_AUTH: bool = Field(
+    JWT_REQUIRE_AUTH: AlwaysTrue = Field(
         default=True,
         description="authentication cannot be switched off: only true is accepted",
     )
@@ -142,21 +126,21 @@ class Settings(BaseSettings):
         le=100_000,
         description="live sessions of one user; the oldest is ended first",
     )
-    DATABASE_URL: str = Field(
+    DATABASE_URL: DatabaseUrl = Field(
         default="sqlite+aiosqlite:///.local/latchkey.db",
         description="postgresql://user:password@host/name or sqlite+aiosqlite:///path",
     )
-    REDIS_URL: str | None = Field(
+    REDIS_URL: RedisUrl | None = Field(
         default=None,
         description="redis://, rediss://, unix://, redis+sentinel://host,host/service or "
         "redis+cluster://host,host; without it `make run` starts its own Redis",
     )
-    SERVICE_TOKEN_SECRET: SecretStr | None = Field(
+    SERVICE_TOKEN_SECRET: SharedSecret | None = Field(
         default=None,
         description="signs and verifies service tokens, which name a customer; at least 32 random "
         "bytes, shared with those services alone; without it the routes for services answer 503",
     )
-    BETTER_AUTH_SECRET: SecretStr | None = Field(
+    BETTER_AUTH_SECRET: BetterAuthSecret | None = Field(
         default=None,
         description="the secret that a Better Auth server shares with this one",
     )
@@ -168,11 +152,11 @@ class Settings(BaseSettings):
         default=None,
         description="the `aud` of its JWTs; without it, the issuer",
     )
-    BETTER_AUTH_JWKS_URL: str | None = Field(
+    BETTER_AUTH_JWKS_URL: KeysUrl | None = Field(
         default=None,
         description="where it publishes its keys; without it, /api/auth/jwks of the issuer",
     )
-    BETTER_AUTH_DATABASE_URL: str | None = Field(
+    BETTER_AUTH_DATABASE_URL: DatabaseUrl | None = Field(
         default=None,
         description="where its tables are, which are only read; without it, DATABASE_URL",
     )
@@ -185,7 +169,7 @@ class Settings(BaseSettings):
         description="path of the JSON or TOML file that says whose tokens are accepted beside ours "
         "(docs/issuers.md); without it, nobody's",
     )
-    CORS_ORIGINS: Annotated[tuple[str, ...], NoDecode] = Field(
+    CORS_ORIGINS: Origins = Field(
         default=(),
         description="origins of browser clients elsewhere, separated by commas",
     )
@@ -197,7 +181,7 @@ class Settings(BaseSettings):
         default=True,
         description="false lets Safari keep the refresh cookie on http://localhost; development",
     )
-    TRUSTED_PROXIES: Annotated[tuple[str, ...], NoDecode] = Field(
+    TRUSTED_PROXIES: Networks = Field(
         default=(),
         description="networks whose X-Forwarded-For and -Proto count, separated by commas",
     )
@@ -217,7 +201,7 @@ class Settings(BaseSettings):
         le=16,
         description="cost of a password hash, log2 of the rounds",
     )
-    ASSISTANT_BASE_URL: str | None = Field(
+    ASSISTANT_BASE_URL: Endpoint | None = Field(
         default=None,
         description="a chat-completions endpoint such as https://api.openai.com/v1; without it the "
         "assistant answers from the catalogue, without a network",
@@ -238,95 +222,6 @@ class Settings(BaseSettings):
         default="INFO",
         description="the least that is logged",
     )
-
-    @field_validator("JWT_SECRET_KEY", "JWT_REFRESH_SECRET_KEY")
-    @classmethod
-    def _strong(cls, secret: SecretStr) -> SecretStr:
-        weakness = weakness_of(secret.get_secret_value())
-        if weakness:
-            raise ValueError(f"{weakness}. {REPLACE_IT}")
-        return secret
-
-    @field_validator("SERVICE_TOKEN_SECRET")
-    @classmethod
-    def _strong_if_shared(cls, secret: SecretStr | None) -> SecretStr | None:
-        weakness = secret and weakness_of(secret.get_secret_value())
-        if weakness:
-            raise ValueError(f"{weakness}. Replace it here and in the services that share it")
-        return secret
-
-    @field_validator("BETTER_AUTH_SECRET")
-    @classmethod
-    def _not_built_in(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret and secret.get_secret_value() == BETTER_AUTH_BUILT_IN_SECRET:
-            raise ValueError(
-                "is the one that Better Auth has built in: everybody knows it. Replace it there "
-                "and here",
-            )
-        return secret
-
-    @field_validator("BETTER_AUTH_JWKS_URL")
-    @classmethod
-    def _safe_to_fetch_keys_from(cls, url: str | None) -> str | None:
-        if url is not None:
-            check_endpoint(url)
-        if url is not None and is_overheard(url):
-            raise ValueError(
-                "must be https://, or on this machine: others could change the keys on their way",
-            )
-        return url
-
-    @field_validator("JWT_REQUIRE_AUTH", mode="before")
-    @classmethod
-    def _always_required(cls, required: object) -> bool:
-        if str(required).strip().lower() != "true":
-            raise ValueError(
-                "must be true: authentication cannot be switched off. "
-                "Remove it from .env or the environment",
-            )
-        return True
-
-    @field_validator("DATABASE_URL", "BETTER_AUTH_DATABASE_URL", "REDIS_URL")
-    @classmethod
-    def _known_scheme(cls, url: str | None, info: ValidationInfo) -> str | None:
-        schemes = REDIS_SCHEMES if info.field_name == "REDIS_URL" else DATABASE_SCHEMES
-        if url is not None and not url.startswith(schemes):
-            raise ValueError(f"must start with one of {', '.join(schemes)}")
-        if url is not None and info.field_name == "REDIS_URL":
-            parse_group(url)  # says what is wrong with the URL of a group
-        return url
-
-    @field_validator("ASSISTANT_BASE_URL")
-    @classmethod
-    def _endpoint(cls, url: str | None) -> str | None:
-        if url is not None:
-            check_endpoint(url)
-        return url
-
-    @field_validator("CORS_ORIGINS", "TRUSTED_PROXIES", mode="before")
-    @classmethod
-    def _comma_separated(cls, parts: object) -> object:
-        if not isinstance(parts, str):
-            return parts
-        return tuple(part.strip().rstrip("/") for part in parts.split(",") if part.strip())
-
-    @field_validator("TRUSTED_PROXIES")
-    @classmethod
-    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
-        for network in networks:
-            parse_network(network)
-        return networks
-
-    @field_validator("CORS_ORIGINS")
-    @classmethod
-    def _plain_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in origins:
-            if not origin.startswith(("http://", "https://")) or "*" in origin:
-                raise ValueError(
-                    f"{origin!r} is not an origin such as https://app.example.com; "
-                    "wildcards are not accepted",
-                )
-        return origins
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
