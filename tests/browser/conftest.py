@@ -30,6 +30,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+REFUSED = "Failed to load resource: the server responded with a status of 4"
 REPORT_VIOLATIONS = """
 addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI }) =>
   console.error(`policy violation: ${effectiveDirective} ${blockedURI}`));
@@ -126,6 +127,11 @@ class Tab:
     def __post_init__(self) -> None:
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    @property
+    def unexpected(self) -> list[str]:
+        """All but what Chromium itself says of each answer that is a refusal."""
+        return [text for text in self.complaints if not text.startswith(REFUSED)]
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":

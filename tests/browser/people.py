@@ -40,7 +40,7 @@ async def sign_up(page: Page, visitor: Visitor) -> None:
 async def log_in(page: Page, visitor: Visitor) -> None:
     await page.fill("#login-email", visitor.email)
     await page.fill("#login-password", visitor.password)
-    await page.get_by_role("button", name="Log in").click()
+    await page.get_by_role("button", name="Log in", exact=True).click()
     await expect_signed_in(page)
 
 

@@ -1,5 +1,6 @@
 """The token client of the page, against the real API with the network's misfortunes added."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,10 +11,12 @@ from tests.browser.people import (
     Visitor,
     expect_generation,
     expect_signed_in,
+    go_to,
     log_out,
     newest_link,
     refresh_by_hand,
     refreshes_of,
+    say,
     sign_up,
     stored_refresh_token,
 )
@@ -195,22 +198,104 @@ async def test_logging_out_offline_clears_this_side(tab: Tab, site: str) -> None
     assert await stored_refresh_token(page) is None
 
 
-async def test_a_duplicated_tab_and_its_original_share_one_chain(tab: Tab, site: str) -> None:
-    original = tab.page
-    await original.goto(f"{site}/")
-    await sign_up(original, Visitor())
+async def test_a_reload_in_the_middle_of_a_refresh_goes_on_with_the_same_key(
+    tab: Tab,
+    site: str,
+) -> None:
+    page = tab.page
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+    refreshes = refreshes_of(page)
+    arrived = asyncio.Event()
 
-    async with original.expect_popup() as popup:
-        await original.evaluate("void open(location.href)")
-    duplicate = await popup.value
-    await expect_signed_in(duplicate)
+    async def never_answer(route: Route) -> None:
+        await route.fetch()
+        arrived.set()
 
-    await expect_generation(original, 1)
-    await expect(newest_link(original)).to_contain_text("another tab")
-    await refresh_by_hand(original, generation=2)
-    await expect_generation(duplicate, 2)
-    await log_out(duplicate)
-    await expect(original.get_by_role("heading", name="Come in")).to_be_visible()
+    await page.route(REFRESH, never_answer, times=1)
+    await page.get_by_role("button", name="Refresh now").click()
+    await arrived.wait()
+    await page.reload()
+
+    await expect_generation(page, 1)
+    keys = [await key_of(request) for request in refreshes]
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
+
+
+async def test_a_session_that_cannot_be_refreshed_offline_goes_on_by_itself_once_online(
+    tab: Tab,
+    site: str,
+) -> None:
+    page = tab.page
+    await page.clock.install()
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+
+    await page.context.set_offline(offline=True)
+    await page.get_by_role("button", name="Refresh now").click()
+    await expect(newest_link(page)).to_contain_text("no answer, token kept")
+    await page.context.set_offline(offline=False)
+    await page.clock.fast_forward(3_000)
+
+    await expect_generation(page, 1)
+
+
+async def test_a_refresh_that_is_answered_after_the_log_out_signs_nobody_in(
+    tab: Tab,
+    site: str,
+) -> None:
+    page = tab.page
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+    left = asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        answer = await route.fetch()
+        await left.wait()
+        await route.fulfill(response=answer)
+
+    await page.route(REFRESH, answer_late, times=1)
+    async with page.expect_response(REFRESH):
+        await page.get_by_role("button", name="Refresh now").click()
+        await log_out(page)
+        left.set()
+
+    assert await page.evaluate("client.session") is None
+    assert await stored_refresh_token(page) is None
+    await expect(page.get_by_role("heading", name="Come in")).to_be_visible()
+
+
+async def test_a_403_leads_to_no_refresh(tab: Tab, site: str) -> None:
+    page = tab.page
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+    refreshes = refreshes_of(page)
+    await page.route("**/auth/me", lambda route: route.fulfill(status=403, json={}))
+
+    await page.get_by_role("button", name="Call GET /auth/me").click()
+
+    await expect(page.locator("#call-result [data-part=status]")).to_have_text("403")
+    assert refreshes == []
+
+
+async def test_a_stream_is_repeated_after_a_401_and_its_message_is_said_once(
+    tab: Tab,
+    site: str,
+) -> None:
+    page = tab.page
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+
+    async def spoil(route: Route) -> None:
+        await route.continue_(headers={**route.request.headers, "authorization": "Bearer spoilt"})
+
+    await page.route("**/chat/message", spoil, times=1)
+    await go_to(page, "Chat")
+    await say(page, "What does the spleen do?")
+
+    await expect(newest_link(page)).to_contain_text("401 from the API")
+    await expect(page.locator("#talk > li")).to_have_count(2)
 
 
 async def test_a_refresh_token_is_only_ever_sent_to_the_api_that_issued_it(
