@@ -54,7 +54,6 @@ _BODY: Final[dict[str, Any]] = {
                         "metadata": {"type": "object"},
                     },
                 },
-                "example": {"type": "threads.list", "params": {"limit": 20}},
             },
         },
     },

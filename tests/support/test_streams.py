@@ -176,5 +176,6 @@ async def test_the_responder_knows_who_asks_for_as_long_as_it_speaks(
     assert len(identity.sessions) == 1
     assert speaker.user_id == responder_user_id(ada.user.id)
     assert speaker.user_id.version == 5
+    await ada.read("threads.list")
     with pytest.raises(LookupError):
         current_identity()
