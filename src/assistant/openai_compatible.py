@@ -30,7 +30,6 @@ from src.core.logging import log_event
 
 T = TypeVar("T")
 
-MOST_CHARACTERS: Final = 8_000
 MOST_RECORDS: Final = 20
 NO_KEY: Final = "none"  # an empty one would let the client take OPENAI_API_KEY, meant for others
 
@@ -94,21 +93,17 @@ class OpenAICompatibleResponder:
     ) -> AsyncGenerator[str]:
         """The model's pieces, after our own words if the question sounds like an emergency.
 
+        However many: who listens takes as much as a message may hold.
         Raises: `AssistantUnavailable`.
         """
-        left = MOST_CHARACTERS
         warning = warning_for(question)
         if warning:
             yield f"{warning}\n\n"
-            left -= len(warning) + 2
         records = await self._shared_records(user_id)
         asked = messages(question=question, history=history, records=records)
         async with aclosing(self._pieces(asked)) as pieces:
             async for piece in pieces:
-                yield piece[:left]
-                left -= len(piece)
-                if left <= 0:
-                    return
+                yield piece
 
     async def _shared_records(self, user_id: UUID) -> list[str]:
         if self._records_of is None:

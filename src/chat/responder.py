@@ -19,8 +19,9 @@ class Turn:
 
 
 class Responder(Protocol):
-    """Answers a question piece by piece: the pieces together, 1 to 8,000 characters, are the reply.
+    """Answers a question piece by piece: the pieces together are the reply.
 
+    It has at least one character. Who says more than 8,000 is stopped, and the reply counts as cut.
     `history` holds the latest turns before the question, oldest first. `user_id` is who asks.
     Raises, before or between pieces: `AssistantUnavailable`.
     """

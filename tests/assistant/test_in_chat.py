@@ -7,7 +7,7 @@ import pytest
 
 from src.app import create_app
 from src.core.settings import Settings
-from tests.assistant.model_server import END, ModelServer, running_model_server, text
+from tests.assistant.model_server import END, HANG, ModelServer, running_model_server, text
 from tests.conftest import running
 from tests.factories import problem, sign_up
 
@@ -29,10 +29,14 @@ async def test_in_chat_a_reply_is_stored_and_a_failure_is_a_problem(
         asking.headers.update(person.authorization)
         model_server.answers(text("It filters "), text("blood."), END)
         answered = await asking.post("/chat/message", json={"message": "What does it do?"})
+        model_server.answers(*[text("x" * 999)] * 9, HANG)
+        endless = await asking.post("/chat/message", json={"message": "Say more"})
         model_server.answers(status=500)
         failed = await asking.post("/chat/message", json={"message": "And now?"})
 
     assert answered.json()["reply"]["content"] == "It filters blood."
+    reply = endless.json()["reply"]
+    assert (len(reply["content"]), reply["cut"]) == (8_000, True)
     assert (failed.status_code, problem(failed)) == (503, "assistant-unavailable")
 
 

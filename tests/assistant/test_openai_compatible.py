@@ -143,15 +143,6 @@ async def test_an_emergency_hears_our_own_sentence_before_the_models_words(
     assert rest == ["The spleen ", "filters blood."]
 
 
-@pytest.mark.parametrize("question", ["What is it?", "I can't breathe"])
-async def test_a_reply_is_never_longer_than_a_message_may_be(
-    responder: OpenAICompatibleResponder, model_server: ModelServer, question: str
-) -> None:
-    model_server.answers(*[text("x" * 999)] * 20, HANG)
-
-    assert len("".join(await pieces(responder, question))) == 8_000
-
-
 async def test_what_no_database_takes_is_left_out(
     responder: OpenAICompatibleResponder, model_server: ModelServer
 ) -> None:
