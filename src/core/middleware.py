@@ -42,6 +42,12 @@ _SECURITY_HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
+# Of every answer that brings no policy of its own: what is no page loads nothing, runs nothing and
+# is framed nowhere, should a browser be made to display it.
+_NO_PAGE: Final = (
+    b"content-security-policy",
+    b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox",
+)
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
@@ -96,7 +102,9 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = [(name.lower().encode(), value.encode()) for name, value in decided.items()]
-                message["headers"] = [*message["headers"], *extra, *own]
+                given = message["headers"]
+                policy = [] if any(name == _NO_PAGE[0] for name, _ in given) else [_NO_PAGE]
+                message["headers"] = [*given, *policy, *extra, *own]
             await send(message)
 
         if method == "HEAD":
