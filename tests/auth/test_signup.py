@@ -5,7 +5,9 @@ import asyncio
 import httpx
 import pytest
 from redis.asyncio import Redis
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from src.auth.password_policy import weakness_of
 from tests.factories import PASSWORD, new_email, problem, sign_up
 
 Client = httpx.AsyncClient
@@ -122,6 +124,15 @@ async def test_a_weak_password_is_refused_with_its_reason(
     assert response.json()["errors"][0]["pointer"] == "/password"
     assert reason in response.json()["errors"][0]["detail"]
     assert password not in response.text
+
+
+def test_three_thousand_leaked_passwords_that_are_long_enough_are_refused() -> None:
+    leaked = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= 8][:3_000]
+    assert len(leaked) == 3_000
+    for word in (*leaked, *map(str.upper, leaked)):
+        weakness = weakness_of(word, minimum=8, email="zoe@example.com", username=None)
+        assert weakness is not None
+        assert "most common" in weakness
 
 
 @pytest.mark.parametrize(

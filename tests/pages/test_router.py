@@ -1,6 +1,7 @@
 """What is served for browsers, and under which policy."""
 
 import base64
+import gzip
 import hashlib
 import re
 
@@ -65,6 +66,7 @@ def test_the_test_page_is_small_and_builds_no_markup_from_text() -> None:
     page = TEST_PAGE.read_text(encoding="utf-8")
 
     assert len(page.encode()) <= 120 * KIBIBYTE
+    assert len(gzip.compress(page.encode())) <= 35 * KIBIBYTE
     for forbidden in (
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write",
         r"\sstyle=",
@@ -72,3 +74,17 @@ def test_the_test_page_is_small_and_builds_no_markup_from_text() -> None:
     ):
         assert not re.search(forbidden, page), forbidden
     assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", page)
+
+
+def test_passwords_are_masked_and_left_to_password_managers() -> None:
+    page = TEST_PAGE.read_text(encoding="utf-8")
+
+    fields = re.findall(r"<input\b[^>]*password[^>]*>", page)
+    of_passwords = [field for field in fields if 'autocomplete="username"' not in field]
+
+    assert len(of_passwords) == 4  # sign-up, log-in, the current and the new one
+    for field in of_passwords:
+        assert 'type="password"' in field
+        assert re.search(r'autocomplete="(?:current|new)-password"', field)
+        assert "maxlength" not in field
+    assert not re.search(r"""(?:on|["'])paste""", page)
