@@ -5,11 +5,16 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
+import pytest
 from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
 
+from src.app import create_app
 from src.auth.store import keys
-from tests.conftest import REPOSITORY
-from tests.factories import refresh, sign_up
+from src.core.settings import Settings
+from tests.conftest import REPOSITORY, make_settings, running
+from tests.factories import log_in, refresh, sign_up
+from tests.servers import RedisServer
 
 DOCUMENT = (REPOSITORY / "docs/redis.md").read_text()
 LUA = REPOSITORY / "src/auth/store/lua"
@@ -47,3 +52,33 @@ async def test_every_field_of_a_session_is_documented(
     (name,) = await redis.keys("auth:*:s:*")
     for field in await redis.hgetall(name):
         assert f"| `{field!s}` |" in DOCUMENT
+
+
+@pytest.mark.one_database
+async def test_the_documented_rights_are_enough_and_open_nothing_else(
+    client: httpx.AsyncClient,
+    settings: Settings,
+    redis: Redis,
+    redis_server: RedisServer,
+) -> None:
+    assert client  # empties the stores
+    (rights,) = re.findall(r"^ +ACL SETUSER latchkey on >… (.+)$", DOCUMENT, re.MULTILINE)
+    await redis.execute_command(
+        "ACL", "SETUSER", "latchkey", "reset", "on", ">a-password", *rights.split(),
+        "~test:*",  # the clock of tests, which scripts read
+    )  # fmt: skip
+    url = redis_server.url.replace("unix://", "unix://latchkey:a-password@")
+    limited = make_settings(DATABASE_URL=settings.DATABASE_URL, REDIS_URL=url, RATE_LIMITS="on")
+    try:
+        async with running(create_app(limited)) as worker:
+            person = await log_in(worker, await sign_up(worker))
+            assert (await refresh(worker, person.refresh_token)).status_code == 200
+            for method, path in (("GET", "sessions"), ("GET", "revocations"), ("POST", "logout")):
+                answer = await worker.request(method, f"/auth/{path}", headers=person.authorization)
+                assert answer.is_success, answer.text
+        async with Redis.from_url(url) as ours:
+            for refused in ("FLUSHALL", "CONFIG GET *", "KEYS *", "GET other", "SAVE"):
+                with pytest.raises(NoPermissionError):
+                    await ours.execute_command(*refused.split())
+    finally:
+        await redis.execute_command("ACL", "DELUSER", "latchkey")
