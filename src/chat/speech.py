@@ -148,7 +148,10 @@ class Speech:
             self._news.set()
 
     async def _look(self) -> None:
-        """Stop once the person's log-in session has ended. An outage does not tell."""
+        """Stop once the person's log-in session has ended, or nobody looks any more.
+
+        An outage does not tell: it is looked again.
+        """
         while True:
             await asyncio.sleep(self._pace.look)
             try:
@@ -156,6 +159,10 @@ class Speech:
                     self.stop(InvalidToken(cause="revoked while the reply was spoken"))
             except ServiceUnavailable:
                 continue
+            except Exception as error:  # noqa: BLE001 - unseen, a revocation would change nothing
+                log_event("look-failed", exception=error)
+                self.stop(InternalError())
+                return
 
     async def _store(self, *, cut: bool) -> None:
         try:

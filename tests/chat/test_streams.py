@@ -154,6 +154,22 @@ async def test_a_stream_ends_when_the_log_in_session_is_revoked(
     assert (await stored(talk, ada, session_id))[1:] == [("assistant", "It is ", True)]
 
 
+async def test_a_stream_ends_when_nobody_can_look_who_is_signed_in(
+    talk: httpx.AsyncClient, speaker: Speaker, ada: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> bool:
+        raise RuntimeError
+
+    async with listening(talk, ada, "hello") as stream:
+        session_id = await opened(stream)
+        speaker.say("It is ")
+        await stream.next()
+        monkeypatch.setattr(SignedIn, "__call__", fail)
+        events = await stream.rest()
+    assert types(events) == ["urn:problem:internal-error"]
+    assert (await stored(talk, ada, session_id))[1:] == [("assistant", "It is ", True)]
+
+
 async def test_streams_end_when_the_server_stops_and_those_still_to_come_as_well(
     talk: httpx.AsyncClient, speaker: Speaker, speeches: Speeches, ada: Somebody
 ) -> None:
