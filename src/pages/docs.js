@@ -150,6 +150,7 @@ SwaggerUIBundle({
   plugins: [() => silentRefresh],
   presets: [SwaggerUIBundle.presets.apis],
   deepLinking: true,
+  defaultModelsExpandDepth: 0, // each operation shows its own schemas; the list of all opens at a click
   displayRequestDuration: true,
   filter: true,
   persistAuthorization: false, // tokens stay in memory and end with the page
