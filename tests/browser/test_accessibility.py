@@ -13,7 +13,11 @@ from tests.browser.people import AREAS, Visitor, expect_signed_in, go_to, say, s
 pytestmark = pytest.mark.browser
 
 OVERHANG = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-OPEN_ALL = "document.querySelectorAll('main details, aside details').forEach((x) => x.open = true)"
+OPEN = """
+[...document.querySelectorAll("main details, aside details")]
+  .filter((details) => !details.closest("#requests > li + li"))
+  .forEach((details) => { details.open = true; })
+"""
 FOCUSED = "document.activeElement.closest('[id]').id"
 
 
@@ -31,7 +35,7 @@ async def every_area(page: Page, site: str) -> AsyncIterator[str]:
         if area == "Attacks":
             await page.get_by_role("button", name="Run all checks").click()
             await expect(page.locator("#score .badge")).to_have_text("all good", timeout=30_000)
-        await page.evaluate(OPEN_ALL)
+        await page.evaluate(OPEN)
         yield area
 
 

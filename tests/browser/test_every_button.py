@@ -139,7 +139,7 @@ async def use_long_conversation(page: Page) -> None:
     await expect(page.locator("#talk > li")).to_have_count(40)
     await expect(page.locator("#talk > li").first).to_contain_text("Hello 0")
     await press(page, "later")
-    await expect(page.locator("#talk > li.user")).to_contain_text("Hello 20")
+    await expect(page.locator("#talk > li.user").last).to_contain_text("Hello 20")
 
 
 async def use_stop(page: Page) -> None:
