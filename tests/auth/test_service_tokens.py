@@ -124,7 +124,6 @@ def test_those_of_other_services_are_good(tokens: ServiceTokens, change: dict[st
         {"customer_id": "\ud800"},
         {"customer_id": "a" * 65},
     ],
-    ids=str,
 )
 def test_a_bad_claim_spoils_a_token(tokens: ServiceTokens, change: dict[str, Any]) -> None:
     with pytest.raises(TokenRejected) as verdict:
