@@ -143,7 +143,11 @@ def test_production_does_not_take_files_that_others_can_read(folder: Path) -> No
     assert found == [("file-private", "The file"), ("key-file", "JWT_KEYS_FILE")]
 
 
-@pytest.mark.parametrize("content", ["{", '{"access": [{"kid": "' + SERVICE + '"}]}'])
+@pytest.mark.parametrize(
+    "content",
+    ["{", '{"access": [{"kid": "' + SERVICE + '"}]}'],
+    ids=["no JSON", "a secret for a kid"],
+)
 def test_a_broken_key_file_is_a_fault_that_shows_no_key(folder: Path, content: str) -> None:
     write(folder / "keys.json").write_text(content)
     write(folder / "bad.env", **GOOD, JWT_KEYS_FILE="keys.json")
