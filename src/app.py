@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypedDict
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from redis.asyncio import Redis
@@ -50,6 +50,7 @@ from src.core.db import SessionMaker, build_engine, build_sessionmaker
 from src.core.errors import Problem
 from src.core.identity import Authenticate, StillSignedIn
 from src.core.logging import configure_logging
+from src.core.metrics import NOBODY, Metrics
 from src.core.middleware import BehindProxies, Cors, RequestContext, RequestLimits
 from src.core.problem_json import (
     handle_http_exception,
@@ -110,9 +111,15 @@ class Latchkey(FastAPI):
     a CORS failure to a browser.
     """
 
-    def __init__(self, settings: Settings, **options: Any) -> None:  # noqa: ANN401 - FastAPI's own
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        **options: Any,  # noqa: ANN401 - FastAPI's own
+    ) -> None:
         super().__init__(**options)
         self._settings = settings
+        self._metrics = metrics
 
     def build_middleware_stack(self) -> ASGIApp:
         limited = RequestLimits(super().build_middleware_stack())
@@ -128,7 +135,7 @@ class Latchkey(FastAPI):
             expose_headers=EXPOSED_HEADERS,
         )
         proxies = TrustedProxies(self._settings.TRUSTED_PROXIES)
-        return BehindProxies(RequestContext(with_cors), proxies)
+        return BehindProxies(RequestContext(with_cors, self._metrics), proxies)
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -139,12 +146,14 @@ class Latchkey(FastAPI):
 def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     """The application. It connects to its stores in its lifespan, not here."""
     configure_logging(settings.LOG_LEVEL)
+    metrics, metrics_router = _metrics(settings)
     app = Latchkey(
         settings,
+        metrics,
         title="Latchkey",
         version=VERSION,
         summary="Sign up, log in and stay logged in, safely.",
-        lifespan=_lifespan(settings, clock),
+        lifespan=_lifespan(settings, clock, metrics),
         docs_url=None,
         redoc_url=None,
         openapi_url=None if settings.is_production else "/openapi.json",
@@ -177,6 +186,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         context_router,
         support_router,
         health_router,
+        *metrics_router,
     ]
     if not settings.is_production:
         routers.append(build_pages_router())
@@ -185,13 +195,25 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     return app
 
 
+def _metrics(settings: Settings) -> tuple[Metrics, list[APIRouter]]:
+    """Who listens, and the route that shows what was heard, if the settings want one."""
+    if settings.METRICS == "off" or settings.METRICS_TOKEN is None:
+        return NOBODY, []
+    # Its library decides by the environment when it is imported; nobody else needs it.
+    from src.health.prometheus import PrometheusMetrics, build_metrics_router  # noqa: PLC0415
+
+    metrics = PrometheusMetrics()
+    return metrics, [build_metrics_router(metrics.exposition, settings.METRICS_TOKEN)]
+
+
 def _lifespan(
     settings: Settings,
     clock: Clock,
+    metrics: Metrics,
 ) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        async with running_parts(settings, clock) as state:
+        async with running_parts(settings, clock, metrics) as state:
             speeches = state["speeches"]
             async with speeches.kept():
                 with on_stop_signal(speeches.stop):
@@ -201,7 +223,11 @@ def _lifespan(
 
 
 @asynccontextmanager
-async def running_parts(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[State]:
+async def running_parts(
+    settings: Settings,
+    clock: Clock = utc_now,
+    metrics: Metrics = NOBODY,
+) -> AsyncIterator[State]:
     """The application without its web server, connected to its stores; for commands as well."""
     engine = build_engine(settings.DATABASE_URL)
     redis = build_redis(settings.REDIS_URL or "")
@@ -225,6 +251,7 @@ async def running_parts(settings: Settings, clock: Clock = utc_now) -> AsyncIter
                 better_auth=better_auth,
                 issuers=issuers,
                 responder=responder,
+                metrics=metrics,
             )
             async with state["feed"].following(), state["keys"].following():
                 yield state
@@ -246,10 +273,16 @@ def _build_state(
     better_auth: BetterAuth | None,
     issuers: TrustedIssuers | None,
     responder: Responder,
+    metrics: Metrics,
 ) -> State:
     window = settings.access_ttl + timedelta(seconds=LEEWAY_SECONDS)
     revocations = Revocations(window=window, clock=clock)
-    feed = RevocationFeed(RevocationStream(redis, follower, window=window), revocations)
+    feed = RevocationFeed(
+        RevocationStream(redis, follower, window=window),
+        revocations,
+        clock=clock,
+        metrics=metrics,
+    )
     keys = Keys(settings, clock=clock)
     access_tokens = AccessTokens(
         keys.access,

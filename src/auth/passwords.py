@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from passlib.context import CryptContext
 
 from src.auth.errors import HashingBusy
+from src.core.metrics import metrics
 
 T = TypeVar("T")
 
@@ -93,11 +94,15 @@ class PasswordHasher:
     async def _run(self, work: Callable[[], T]) -> T:
         if self._pending >= self._capacity:
             raise HashingBusy(cause="hashing queue full")
-        self._pending += 1
+        self._count(+1)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
-            self._pending -= 1
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self._pending += change
+        metrics().hashing(self._pending)
 
 
 def normalised(password: str) -> str:

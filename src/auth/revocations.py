@@ -15,9 +15,10 @@ from redis.exceptions import RedisError
 
 from src.auth.access_tokens import AccessClaims
 from src.auth.store.revocations import Revocation, RevocationStream
-from src.core.clock import Clock
+from src.core.clock import Clock, utc_now
 from src.core.identity import Identity
 from src.core.logging import log_event
+from src.core.metrics import NOBODY, Metrics
 
 # What comes is there at once; this is only how long a worker that stops has to wait, for the client
 # does not give up a blocking read when its task is cancelled.
@@ -79,10 +80,23 @@ class Revocations:
 class RevocationFeed:
     """Publishes revocations and follows those of the other workers."""
 
-    def __init__(self, stream: RevocationStream, revocations: Revocations) -> None:
+    def __init__(
+        self,
+        stream: RevocationStream,
+        revocations: Revocations,
+        *,
+        clock: Clock = utc_now,
+        metrics: Metrics = NOBODY,
+    ) -> None:
         self._stream = stream
         self._revocations = revocations
-        self.caught_up = False
+        self._clock = clock
+        self._metrics = metrics
+        self._know(caught_up=False)
+
+    def _know(self, *, caught_up: bool) -> None:
+        self.caught_up = caught_up
+        self._metrics.revocations_caught_up(caught_up=caught_up)
 
     async def publish(self, session_ids: Sequence[str], *, user_id: UUID | None = None) -> None:
         """Refuse these here at once and elsewhere within a second.
@@ -113,7 +127,7 @@ class RevocationFeed:
         """Read all that still matters; the id to follow on from. Raises: RedisError."""
         missed, last_id = await self._stream.still_mattering()
         self._revocations.add(missed)
-        self.caught_up = True
+        self._know(caught_up=True)
         return last_id
 
     async def _follow(self, stopped: asyncio.Event) -> None:
@@ -124,9 +138,17 @@ class RevocationFeed:
                 last_id = last_id or await self._catch_up()
                 came, last_id = await self._stream.after(last_id, wait=WAIT)
                 self._revocations.add(came)
+                self._tell_lag(came)
                 self._revocations.forget_outlived()
             except (RedisError, OSError) as error:
                 if self.caught_up:
                     log_event("revocations-interrupted", cause=type(error).__name__)
-                last_id, self.caught_up = None, False
+                last_id = None
+                self._know(caught_up=False)
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def _tell_lag(self, came: Iterable[Revocation]) -> None:
+        """By two clocks, Redis's and ours: what looks as if it came early came at once."""
+        now = self._clock().timestamp()
+        for each in came:
+            self._metrics.revocation_arrived(max(0.0, now - each.at_ms / 1000))

@@ -8,6 +8,7 @@ from src.auth.audit import Event, note
 from src.auth.refresh_tokens import Link
 from src.auth.store.sessions import Verdict
 from src.core.logging import log_event
+from src.core.metrics import metrics
 
 EXPIRED: Final = "expired"
 
@@ -22,6 +23,7 @@ _ENDED_BY: Final = {
 
 def note_ended(session_ids: Sequence[str], *, user_id: UUID, cause: str) -> None:
     for session_id in session_ids:
+        metrics().session_ended(cause)
         note(
             Event.SESSION_ENDED,
             cause=cause,

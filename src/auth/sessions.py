@@ -29,6 +29,7 @@ from src.auth.store import users
 from src.auth.store.sessions import LiveSession, SessionStore, Verdict
 from src.core.clock import Clock
 from src.core.errors import InvalidToken
+from src.core.metrics import metrics
 
 REVOKED: Final = "revoked-by-client"
 
@@ -107,6 +108,20 @@ class Sessions:
         The user is loaded first: a failing database never burns a token.
         Raises: `InvalidRefreshToken`, `RefreshTokenReused`.
         """
+        try:
+            verdict, response = await self._exchange(db, presented, idempotency_key)
+        except Exception as error:
+            metrics().refreshed(_refused_as(error))
+            raise
+        metrics().refreshed(verdict.lower())
+        return response
+
+    async def _exchange(
+        self,
+        db: AsyncSession,
+        presented: str,
+        idempotency_key: str | None,
+    ) -> tuple[Verdict, TokenResponse]:
         parsed = self._parse(presented)
         user = await users.by_id(db, parsed.link.user_id)
         if user is None or not user.is_active:
@@ -125,7 +140,7 @@ class Sessions:
             if rotation.verdict is Verdict.REUSE:
                 raise RefreshTokenReused(cause=rotation.verdict)
             raise InvalidRefreshToken(cause=rotation.verdict)
-        return self._grant(
+        return rotation.verdict, self._grant(
             user,
             parsed.successor,
             key=parsed.key,
@@ -266,6 +281,13 @@ class Sessions:
             refresh_expires_in=max(0, remaining),
             user=Profile.model_validate(user),
         )
+
+
+def _refused_as(error: Exception) -> str:
+    """In one word: the verdict, "invalid" for what is no token, "unavailable" for all else."""
+    if not isinstance(error, InvalidRefreshToken | RefreshTokenReused):
+        return "unavailable"
+    return error.cause.lower() if isinstance(error.cause, Verdict) else "invalid"
 
 
 def _view(session: LiveSession, *, current: bool) -> SessionView:

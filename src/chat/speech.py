@@ -16,6 +16,7 @@ from src.chat.responder import MAX_CHARACTERS
 from src.chat.schemas import Message
 from src.core.errors import InternalError, InvalidToken, Problem, ServiceUnavailable
 from src.core.logging import log_event
+from src.core.metrics import metrics
 
 LET_GO_SECONDS: Final = 2.0  # for a responder that is interrupted
 STORE_SECONDS: Final = 4.0  # for all that are still spoken when the server stops
@@ -220,9 +221,14 @@ class Speeches:
     def begin(self, speech: Speech) -> None:
         task = asyncio.create_task(speech.run())
         self._running[task] = speech
-        task.add_done_callback(self._running.pop)
+        metrics().speaking(len(self._running))
+        task.add_done_callback(self._forget)
         if self._stopping:
             speech.stop(ServiceUnavailable(cause="stopping"))
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        metrics().speaking(len(self._running))
 
     def stop(self) -> None:
         """End those that run and those still to come: the server is stopping."""

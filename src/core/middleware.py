@@ -23,6 +23,7 @@ from src.core.errors import (
     RequestTimeout,
 )
 from src.core.logging import log_event, logging_request
+from src.core.metrics import NOBODY, Metrics, telling
 from src.core.problem_json import render
 
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -77,8 +78,9 @@ class RequestContext:
     An exception that reaches this far was answered inside with a 500 and logged; here it ends.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics = NOBODY) -> None:
         self.app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -86,7 +88,8 @@ class RequestContext:
             return
         request_id = str(uuid7())
         client = scope.get("client")
-        with logging_request(request_id=request_id, ip=client[0] if client else None):
+        ip = client[0] if client else None
+        with logging_request(request_id=request_id, ip=ip), telling(self._metrics):
             await self._answer(scope, receive, send, request_id)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
@@ -116,7 +119,10 @@ class RequestContext:
                 log_event("internal-error", exception=error)
                 raise
         finally:
-            _log_request(scope, method, status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", None)
+            _log_request(route, method, status, seconds)
+            self._metrics.answered(method, route, status, seconds)
 
 
 class Cors(CORSMiddleware):
@@ -242,12 +248,12 @@ def _headers_for(scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def _log_request(scope: Scope, method: str, status: int, seconds: float) -> None:
+def _log_request(route: str | None, method: str, status: int, seconds: float) -> None:
     """One line a request. The path's template, never its query: tokens turn up there."""
     log_event(
         "request",
         method=method,
-        route=getattr(scope.get("route"), "path", None),
+        route=route,
         status=status,
         ms=round(seconds * 1000, 1),
     )

@@ -16,6 +16,7 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import ReadOnlyError as ReadOnly
 
 from src.core.errors import ServiceUnavailable
+from src.core.metrics import metrics
 from src.core.redis_groups import ASKING_SECONDS, cluster, parse_group, sentinel_master
 
 T = TypeVar("T")
@@ -123,6 +124,7 @@ async def reach(reply: Awaitable[T]) -> T:
         async with _deadline():
             return await reply
     except (RedisError, TimeoutError) as error:
+        metrics().redis_unavailable()
         raise ServiceUnavailable(cause=f"redis: {type(error).__name__}") from error
 
 

@@ -218,6 +218,14 @@ class Settings(BaseSettings):
         default=False,
         description="true sends people's own records on their body there with their questions",
     )
+    METRICS: Literal["off", "on"] = Field(
+        default="off",
+        description="on shows `GET /metrics` to Prometheus, which needs METRICS_TOKEN",
+    )
+    METRICS_TOKEN: SharedSecret | None = Field(
+        default=None,
+        description="the bearer token that Prometheus presents; at least 32 random bytes",
+    )
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO",
         description="the least that is logged",
@@ -235,6 +243,19 @@ class Settings(BaseSettings):
             raise ValueError(
                 "SERVICE_TOKEN_SECRET is also JWT_SECRET_KEY or JWT_REFRESH_SECRET_KEY: services "
                 "that share it could sign in as anybody. Replace it here and in those services",
+            )
+        if self.METRICS == "on" and self.METRICS_TOKEN is None:
+            raise ValueError(
+                "METRICS_TOKEN is missing: METRICS=on shows the metrics to who presents it"
+            )
+        if self.METRICS_TOKEN is not None and self.METRICS_TOKEN in (
+            self.JWT_SECRET_KEY,
+            self.JWT_REFRESH_SECRET_KEY,
+            self.SERVICE_TOKEN_SECRET,
+        ):
+            raise ValueError(
+                "METRICS_TOKEN also signs tokens here: who reads the metrics could sign in as "
+                "anybody. Replace it here and in Prometheus"
             )
         if self.SESSION_ABSOLUTE_DAYS < self.REFRESH_TOKEN_EXPIRE_DAYS:
             raise ValueError("SESSION_ABSOLUTE_DAYS is shorter than REFRESH_TOKEN_EXPIRE_DAYS")

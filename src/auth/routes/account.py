@@ -17,6 +17,7 @@ from src.auth.schemas import PasswordChange, Profile, ProfileChange, SignupReque
 from src.core.bodies import StrictRoute
 from src.core.errors import AuthenticationRequired, InvalidToken
 from src.core.identity import CurrentUserId
+from src.core.metrics import metrics, outcome_told
 from src.core.problem_json import documents
 
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
@@ -42,7 +43,8 @@ async def sign_up(
     client: CurrentClient,
 ) -> TokenResponse:
     """Create an account and open its first session."""
-    return mode.deliver(await accounts.sign_up(body, client))
+    with outcome_told(metrics().signed_up):
+        return mode.deliver(await accounts.sign_up(body, client))
 
 
 @router.get(

@@ -35,6 +35,7 @@ from src.core.errors import (
     UnsupportedMediaType,
 )
 from src.core.identity import CurrentIdentity
+from src.core.metrics import metrics, outcome_told
 from src.core.problem_json import documents
 
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
@@ -82,7 +83,8 @@ async def log_in(
     client: CurrentClient,
 ) -> TokenResponse:
     """Open a session with e-mail and password, sent as JSON or as the OAuth2 password form."""
-    return mode.deliver(await service(credentials, client))
+    with outcome_told(metrics().logged_in):
+        return mode.deliver(await service(credentials, client))
 
 
 @router.post(
