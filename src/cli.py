@@ -15,11 +15,12 @@ from src.first_run.audit import verify_history
 from src.first_run.client_commands import client_app
 from src.first_run.doctor import Verdict, examine
 from src.first_run.failures import ExitCode, Refused
-from src.first_run.run import LOCAL, ServerOptions
+from src.first_run.run import LOCAL
 from src.first_run.run import run as run_server
 from src.first_run.schema import migrate as migrate_database
 from src.first_run.schema import require_current
 from src.first_run.secret_commands import secrets_app
+from src.first_run.serving import ServerOptions
 from src.first_run.telling import failures_told, tell
 
 app = typer.Typer(

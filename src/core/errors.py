@@ -49,7 +49,7 @@ class BadRequest(Problem):
     slug = "bad-request"
     title = "Bad request"
     status = 400
-    detail = "Send one well-formed Host, and Content-Type and Content-Length at most once."
+    detail = "Send well-formed HTTP: one Host, Content-Type and Content-Length at most once."
 
 
 class CrossOriginRefused(Problem):

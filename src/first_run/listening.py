@@ -8,6 +8,9 @@ from src.first_run.embedded_redis import already_running, running_instance
 from src.first_run.failures import AddressUnavailable
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+# For what a client was sent and does not take, or cannot: then the connection ends. Where the
+# system has no such option, only answers too long for its buffers have an end (BoundedHttp).
+UNTAKEN_MILLISECONDS = 30_000
 LOOPBACK = ("127.0.0.1", "::1", "localhost", *EVERYWHERE)
 
 
@@ -20,6 +23,8 @@ def take_address(host: str, port: int, *, local: Path) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # inherited by every connection
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_MILLISECONDS)
     try:
         listener.bind((host, port))
     except OSError as error:

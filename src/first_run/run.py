@@ -3,20 +3,14 @@
 import asyncio
 import os
 import signal
-import socket
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
-from uvicorn import Config, Server
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from src.auth.keys import Keys
 from src.core.clock import utc_now
@@ -31,21 +25,11 @@ from src.first_run.key_rotation import write_first_key
 from src.first_run.listening import reachable_at, take_address, url_of
 from src.first_run.schema import migrate
 from src.first_run.secret_file import SECRET_NAMES, generate_secrets
+from src.first_run.serving import ServerOptions, serve
 from src.issuers.configuration import read_issuers
 
 LOCAL: Final = Path(".local")
-GRACEFUL_SECONDS: Final = 8  # the rest of ten is for Redis and ourselves
 REDIS_SECONDS: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """How the server is to run: `workers` processes, or one that starts again on every change."""
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    workers: int = 1
-    reload: bool = False
 
 
 def run(options: ServerOptions, *, say: Say) -> None:
@@ -74,7 +58,7 @@ def run(options: ServerOptions, *, say: Say) -> None:
             demo_login=None if settings.is_production else seed_demo_users(settings, LOCAL),
         )
         announce_when_ready(announcement, reachable_at(listener), say)
-        _serve(options, listener)
+        serve(options, listener)
 
 
 def require_redis(redis_url: str) -> None:
@@ -120,35 +104,6 @@ def _check_keys(settings: Settings, say: Say) -> None:
     if not settings.is_production and write_first_key(settings, utc_now()):
         say(f"Wrote an {settings.JWT_ALGORITHM} key to {settings.JWT_KEYS_FILE} (for you alone).")
     Keys(settings)
-
-
-def _serve(options: ServerOptions, listener: socket.socket) -> None:
-    config = Config(
-        "src.main:app",
-        host=options.host,
-        port=options.port,
-        workers=options.workers,
-        reload=options.reload,
-        reload_dirs=["src"] if options.reload else None,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # nobody may choose the address that limits are counted for
-        timeout_graceful_shutdown=GRACEFUL_SECONDS,
-    )
-    server = Server(config)
-    if config.should_reload:
-        ChangeReload(config, target=server.run, sockets=[listener]).run()
-        return
-    if config.workers > 1:
-        supervisor = Multiprocess(config, sockets=[listener])
-        supervisor.run()
-        started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
-    else:
-        server.run(sockets=[listener])
-        started = server.started
-    if not started:  # what was wrong is in the log already
-        sys.exit(ExitCode.FAILED)
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         started = Server(_free_port(), folder / "output", database, redis)
         process = subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "src.main:app", "--port", str(started.port),
-             "--no-server-header"],
+             "--no-server-header", "--http", "src.first_run.bounded_http:BoundedHttp"],
             cwd=REPOSITORY,
             env=_environment(database, redis),
             stdout=output,
