@@ -162,7 +162,7 @@ async def use_body(page: Page) -> None:
     await press(page, "add-record")
     await press(page, "cancel-record")
     await press(page, "add-record")
-    await page.select_option("#record-side", "left")
+    await expect(page.locator("#record-side")).to_have_value("left")
     await page.fill("#record-severity", "8")
     await page.get_by_role("button", name="Save record").click()
     await expect(page.locator("#front-left-knee")).to_have_attribute("data-level", "3")

@@ -20,6 +20,8 @@ async def test_the_page_works_from_disk(tab: Tab, site: str) -> None:
     await refresh_by_hand(page, generation=1)
     await page.reload()
     await expect_generation(page, 2)
+    await go_to(page, "Body")
+    await expect(page.get_by_role("button", name="Chest, front")).to_be_visible()
 
     assert tab.complaints == []
 

@@ -25,6 +25,12 @@ from tests.conftest import REPOSITORY
 pytestmark = pytest.mark.browser
 
 REFRESH = "**/auth/refresh"
+SHOWN = """
+(state) => {
+  Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}
+"""
 
 
 async def key_of(request: Request) -> str:
@@ -64,6 +70,22 @@ async def test_waking_after_twenty_minutes_asleep_leads_to_exactly_one_refresh(
     await expect_generation(page, 1)
     await page.clock.run_for(30_000)
 
+    assert len(refreshes) == 1
+
+
+async def test_a_hidden_page_refreshes_when_it_is_looked_at_again(tab: Tab, site: str) -> None:
+    page = tab.page
+    await page.clock.install()
+    await page.goto(f"{site}/")
+    await sign_up(page, Visitor())
+    refreshes = refreshes_of(page)
+
+    await page.evaluate(SHOWN, "hidden")
+    await page.clock.fast_forward("20:00")
+    assert refreshes == []
+    await page.evaluate(SHOWN, "visible")
+
+    await expect_generation(page, 1)
     assert len(refreshes) == 1
 
 
