@@ -23,6 +23,7 @@ from src.first_run.embedded_redis import embedded_redis
 from src.first_run.failures import ExitCode, RedisUnavailable
 from src.first_run.key_rotation import write_first_key
 from src.first_run.listening import reachable_at, take_address, url_of
+from src.first_run.metric_files import shared_metrics
 from src.first_run.schema import migrate
 from src.first_run.secret_file import SECRET_NAMES, generate_secrets
 from src.first_run.serving import ServerOptions, serve
@@ -57,6 +58,9 @@ def run(options: ServerOptions, *, say: Say) -> None:
             redis_is_embedded=is_embedded,
             demo_login=None if settings.is_production else seed_demo_users(settings, LOCAL),
         )
+        if settings.METRICS == "on" and options.workers > 1:
+            port = listener.getsockname()[1]
+            stack.enter_context(shared_metrics(LOCAL, port=port))
         announce_when_ready(announcement, reachable_at(listener), say)
         serve(options, listener)
 

@@ -42,7 +42,8 @@ class PrometheusMetrics(Metrics):
     """Counts in a registry of its own, or in the files of this process."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a second series for each, which no query of ours asks for
+        # They would be a second series for each, which no query of ours asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         self._requests = Histogram(
             "latchkey_http_request_duration_seconds",
