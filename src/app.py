@@ -62,6 +62,7 @@ from src.core.redis import build_follower, build_redis
 from src.core.settings import Settings
 from src.core.stopping import on_stop_signal
 from src.health.router import router as health_router
+from src.health.traces import tracing
 from src.issuers.authentication import ExternalAuthentication
 from src.issuers.better_auth import BetterAuth, trusting_better_auth
 from src.issuers.customers import ExternalCustomerAuthentication
@@ -159,7 +160,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         openapi_url=None if settings.is_production else "/openapi.json",
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry=tracing(),
     )
     for error, handler in (
         (Problem, handle_problem),
