@@ -81,6 +81,27 @@ def test_the_secret_of_services_is_none_of_our_own(good: pytest.MonkeyPatch, nam
     assert line.startswith("SERVICE_TOKEN_SECRET is also JWT_SECRET_KEY or JWT_REFRESH_SECRET_KEY")
 
 
+def test_metrics_are_shown_to_nobody_without_a_token_of_their_own(
+    good: pytest.MonkeyPatch,
+) -> None:
+    good.setenv("METRICS", "on")
+    (line,) = problems()
+    assert line.startswith("METRICS_TOKEN is missing")
+
+    good.setenv("METRICS_TOKEN", "short")
+    (line,) = problems()
+    assert line.startswith("METRICS_TOKEN is shorter than 32 bytes")
+
+    for name in ("JWT_SECRET_KEY", "JWT_REFRESH_SECRET_KEY", "SERVICE_TOKEN_SECRET"):
+        good.setenv("SERVICE_TOKEN_SECRET", secrets.token_urlsafe(48))
+        good.setenv("METRICS_TOKEN", raw_setting(name) or "")
+        (line,) = problems()
+        assert line.startswith("METRICS_TOKEN also signs tokens here")
+
+    good.setenv("METRICS_TOKEN", secrets.token_urlsafe(48))
+    assert load_settings().METRICS == "on"
+
+
 @pytest.mark.parametrize("secret", ["correct-but-short", "ab" * 40])
 def test_a_weak_secret_of_services_is_refused(good: pytest.MonkeyPatch, secret: str) -> None:
     good.setenv("SERVICE_TOKEN_SECRET", secret)
