@@ -14,7 +14,7 @@ from src.core.logging import log_event
 from src.first_run.bounded_http import BoundedHttp
 from src.first_run.failures import ExitCode
 
-GRACEFUL_SECONDS: Final = 8  # the rest of ten is for Redis and ourselves
+GRACEFUL_SECONDS: Final = 7  # the rest of ten is for what follows, and for Redis
 LAST_SECONDS: Final = 1.0  # after these, a worker that should have ended is frozen
 OTHER_FILES: Final = 256  # connections to database and Redis, logs, libraries
 

@@ -1,0 +1,121 @@
+"""`run` under clients that hold on, and with workers that die or freeze."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from src.first_run.bounded_http import BoundedHttp
+from src.first_run.failures import ExitCode
+from tests.first_run.processes import RunningServer, is_alive, running_server, wait_until
+from tests.processes.workers import milliseconds, report
+
+pytestmark = [pytest.mark.faults, pytest.mark.one_database]
+
+FAST = {"BCRYPT_ROUNDS": "4", "RATE_LIMITS": "off"}
+SILENT_CLIENTS = 1_000
+MEASURED_REQUESTS = 1_000
+
+
+@pytest.fixture
+def server(project: Path) -> Iterator[RunningServer]:
+    with running_server(project, **FAST) as started:
+        yield started
+
+
+@pytest.fixture
+def two_workers(project: Path) -> Iterator[RunningServer]:
+    with running_server(project, "--workers", "2", **FAST) as started:
+        wait_until(lambda: len(workers_of(started)) == 2, 60, what="both workers")
+        yield started
+
+
+def workers_of(server: RunningServer) -> list[int]:
+    """The process ids of its workers."""
+    supervisor = server.process.pid
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    return [
+        int(child)
+        for child in children
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def connected(server: RunningServer) -> socket.socket:
+    port = urlsplit(server.base).port
+    return socket.create_connection(("127.0.0.1", port or 0), timeout=30)
+
+
+def resident_bytes(process_id: int) -> int:
+    pages = Path(f"/proc/{process_id}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{",
+        b"GET /auth/me HTTP/1.1\r\nHost: a\r\nX-Half: ",
+        b"",
+    ],
+    ids=["half a body", "half a head", "nothing"],
+)
+def test_a_stuck_client_does_not_hold_up_the_end(server: RunningServer, half: bytes) -> None:
+    with connected(server) as stuck:
+        stuck.sendall(half)
+        assert httpx.get(server.base + "/healthz").status_code == 200
+        assert server.end() == ExitCode.OK  # within END_SECONDS
+    assert "Traceback" not in server.printed
+
+
+def test_a_frozen_worker_does_not_hold_up_the_end(two_workers: RunningServer) -> None:
+    frozen = workers_of(two_workers)[0]
+    os.kill(frozen, signal.SIGSTOP)
+    assert two_workers.end() == ExitCode.OK
+    assert not is_alive(frozen)
+
+
+def test_workers_that_are_killed_are_replaced(two_workers: RunningServer) -> None:
+    killed = workers_of(two_workers)
+    started = time.perf_counter()
+    for each in killed:
+        os.kill(each, signal.SIGKILL)
+    # Nobody is turned away meanwhile: the supervisor keeps the port, and the request waits.
+    assert httpx.get(two_workers.base + "/healthz", timeout=30).status_code == 200
+    report("Both workers killed", answered_after=milliseconds([time.perf_counter() - started]))
+    wait_until(lambda: len(workers_of(two_workers)) == 2, 30, what="both workers")
+    assert not set(killed) & set(workers_of(two_workers))
+
+
+def test_1000_silent_clients_leave_everybody_else_served(server: RunningServer) -> None:
+    seconds = []
+    with ExitStack() as stack, httpx.Client(base_url=server.base) as client:
+        for _ in range(SILENT_CLIENTS):
+            stack.enter_context(connected(server)).sendall(b"GET /auth/me HTTP/1.1\r\nX: ")
+        for _ in range(MEASURED_REQUESTS):
+            started = time.perf_counter()
+            assert client.get("/healthz").status_code == 200
+            seconds.append(time.perf_counter() - started)
+    report(f"{SILENT_CLIENTS} silent clients", other_requests=milliseconds(seconds))
+
+
+def test_endless_headers_cost_no_memory(server: RunningServer) -> None:
+    before = resident_bytes(server.process.pid)
+    for _ in range(20):
+        with connected(server) as greedy:
+            sent = 0
+            try:
+                while sent < 20 * 1024 * 1024:
+                    sent += greedy.send(b"x" * BoundedHttp.most_unparsed_bytes)
+            except OSError:
+                pass
+    grown = (resident_bytes(server.process.pid) - before) / 1024 / 1024
+    report("20 × 20 MB of headers", memory=f"{grown:+.1f} MB")
+    assert grown < 20
