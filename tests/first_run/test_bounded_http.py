@@ -185,9 +185,10 @@ def test_a_connection_that_served_before_has_no_more_time(hasty: Server) -> None
     with connected(hasty) as next_head, connected(hasty) as unread_body:
         next_head.sendall(b"GET /echo" + REST)
         assert one_answer(next_head)["path"] == "/echo"
+        next_head.sendall(b"GET /echo HTTP/1.1\r\nX-Slow: ")
         unread_body.sendall(b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n")
         assert one_answer(unread_body)["path"] == "/early"
-        cut_off_while_sending([(next_head, b"G"), (unread_body, b"x")])
+        cut_off_while_sending([(next_head, b"x"), (unread_body, b"x")])
 
 
 @pytest.mark.parametrize(
