@@ -7,6 +7,7 @@ them answers for all. Without it a process answers for itself.
 import hmac
 import os
 import re
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -170,6 +171,8 @@ def _forget_dead_workers(directory: Path) -> None:
 
 
 def _lives(process_id: int) -> bool:
+    if sys.platform == "win32":  # where signal 0 is Ctrl-C
+        return True
     try:
         os.kill(process_id, 0)
     except ProcessLookupError:

@@ -16,6 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from src.app import create_app
 from src.auth.passwords import PasswordHasher
+from src.chat.schemas import Message
+from src.chat.speech import Speech, Speeches
+from src.core.errors import ServiceUnavailable
 from src.core.metrics import SHARED_DIRECTORY, Metrics, telling
 from src.core.settings import Settings
 from src.first_run.metric_files import shared_metrics
@@ -180,13 +183,17 @@ async def test_without_metrics_there_is_no_such_page(client: httpx.AsyncClient) 
 
 
 class Heard(Metrics):
-    """Remembers how many passwords were under way."""
+    """Remembers how much was under way."""
 
     def __init__(self) -> None:
         self.depths: list[int] = []
+        self.replies: list[int] = []
 
     def hashing(self, passwords: int) -> None:
         self.depths.append(passwords)
+
+    def speaking(self, replies: int) -> None:
+        self.replies.append(replies)
 
 
 async def test_the_depth_of_the_hashing_queue_rises_and_falls() -> None:
@@ -196,6 +203,33 @@ async def test_the_depth_of_the_hashing_queue_rises_and_falls() -> None:
     hasher.close()
 
     assert heard.depths == [1, 2, 3, 2, 1, 0]
+
+
+async def hello() -> AsyncIterator[str]:
+    yield "Hello"
+
+
+async def keep_nothing(text: str, *, cut: bool) -> Message:  # noqa: ARG001
+    raise ServiceUnavailable
+
+
+async def signed_in() -> bool:
+    return True
+
+
+async def test_replies_under_way_rise_and_fall() -> None:
+    heard, speeches = Heard(), Speeches()
+
+    async def listen() -> None:
+        speech = Speech(hello(), keep=keep_nothing, is_signed_in=signed_in, speeches=speeches)
+        assert "".join([piece async for piece in speech.pieces()]) == "Hello"
+
+    with telling(heard):
+        async with speeches.kept():
+            await asyncio.gather(listen(), listen())
+    await asyncio.sleep(0)  # the last ones are taken off when their tasks have ended
+
+    assert heard.replies == [1, 2, 1, 0]
 
 
 WORKER = """
