@@ -220,12 +220,45 @@ def test_a_flood_from_one_address_is_told_to_wait_and_others_are_served(front: F
     assert "retry-after" in refused[0].headers
 
 
-def test_plain_http_is_sent_to_our_name_and_no_other(front: Front) -> None:
-    at = f"http://127.0.0.1:{front.plain_port}/auth/me?a=b"
-    answer = httpx.get(at, headers={"Host": NAME})
-    assert (answer.status_code, answer.headers["location"]) == (308, f"https://{NAME}/auth/me?a=b")
+def test_without_tls_people_are_led_on_and_programs_are_not(front: Front) -> None:
+    at = f"http://127.0.0.1:{front.plain_port}"
+    page = httpx.get(f"{at}/", headers={"Host": NAME})
+    assert (page.status_code, page.headers["location"]) == (308, f"https://{NAME}/")
+    assert httpx.post(f"{at}/auth/login", headers={"Host": NAME}, json={}).status_code == 403
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(at, headers={"Host": "evil.example"})
+        httpx.get(f"{at}/", headers={"Host": "evil.example"})
+
+
+@pytest.mark.parametrize(
+    ("version", "ciphers", "alert"),
+    [
+        (ssl.TLSVersion.TLSv1_1, "ALL:@SECLEVEL=0", "PROTOCOL_VERSION"),
+        (ssl.TLSVersion.TLSv1_2, "AES128-SHA:AES256-SHA:@SECLEVEL=0", "HANDSHAKE_FAILURE"),
+        (ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0", "HANDSHAKE_FAILURE"),
+    ],
+    ids=["TLS 1.1", "no forward secrecy", "no authenticated encryption"],
+)
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
+def test_old_tls_is_refused(
+    front: Front, version: ssl.TLSVersion, ciphers: str, alert: str
+) -> None:
+    old = ssl.create_default_context(cafile=str(front.certificate))
+    old.set_ciphers(ciphers)
+    old.minimum_version = old.maximum_version = version
+    with (
+        socket.create_connection(("127.0.0.1", front.tls_port), timeout=PATIENCE) as plain,
+        pytest.raises(ssl.SSLError, match=f"ALERT_{alert}"),  # nginx's word, not the client's
+    ):
+        old.wrap_socket(plain, server_hostname=NAME)
+
+
+def test_only_our_name_has_a_certificate(front: Front) -> None:
+    trusted = ssl.create_default_context(cafile=str(front.certificate))
+    with (
+        socket.create_connection(("127.0.0.1", front.tls_port), timeout=PATIENCE) as plain,
+        pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"),
+    ):
+        trusted.wrap_socket(plain, server_hostname="evil.example")
 
 
 def test_metrics_are_not_for_the_world(front: Front) -> None:
