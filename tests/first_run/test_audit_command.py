@@ -68,6 +68,7 @@ def test_a_whole_history_tells_its_length_and_head(with_history: Path) -> None:
     assert head_of(verify(with_history, "--expect-head", head_of(done))) == head_of(done)
 
 
+@pytest.mark.faults
 def test_the_first_bad_row_is_named_with_an_exit_code_of_its_own(with_history: Path) -> None:
     change(with_history, "UPDATE auth_events SET outcome = 'refused' WHERE seq = 2")
     done = verify(with_history)
@@ -86,6 +87,7 @@ def test_an_end_that_was_cut_off_is_found_by_a_head_noted_before(with_history: P
     assert noted in done.stderr
 
 
+@pytest.mark.faults
 def test_a_database_without_tables_is_told_to_be_migrated(project: Path) -> None:
     done = verify(project)
     assert done.returncode == ExitCode.DATABASE

@@ -76,6 +76,7 @@ def test_run_with_a_bad_configuration_exits_before_anything_is_started(project: 
     assert not (project / ".local").exists()
 
 
+@pytest.mark.faults
 def test_an_env_file_without_secrets_is_its_owners_business(project: Path) -> None:
     (project / ".env").write_text("LOG_LEVEL=INFO\n")
 
@@ -86,6 +87,7 @@ def test_an_env_file_without_secrets_is_its_owners_business(project: Path) -> No
     assert (project / ".env").read_text() == "LOG_LEVEL=INFO\n"
 
 
+@pytest.mark.faults
 def test_production_generates_no_secret(project: Path) -> None:
     done = cli(project, "run", "--port", "0", ENVIRONMENT="production")
 
@@ -93,6 +95,7 @@ def test_production_generates_no_secret(project: Path) -> None:
     assert not (project / ".env").exists()
 
 
+@pytest.mark.faults
 def test_a_redis_that_does_not_answer_is_named_without_its_password(project: Path) -> None:
     done = cli(project, "run", "--port", "0", **GOOD)
 
@@ -103,6 +106,7 @@ def test_a_redis_that_does_not_answer_is_named_without_its_password(project: Pat
     )
 
 
+@pytest.mark.faults
 def test_a_database_that_does_not_answer_is_named_without_its_password(project: Path) -> None:
     database_url = "postgresql://latchkey:hunter2@127.0.0.1:1/latchkey"
     done = cli(project, "migrate", DATABASE_URL=database_url)

@@ -116,6 +116,7 @@ def test_sessions_are_listed_and_ended_one_or_all(server: RunningServer) -> None
     assert account.run("sessions", "list").stdout == ""
 
 
+@pytest.mark.faults
 def test_an_action_is_logged_apart_from_the_result(server: RunningServer) -> None:
     account = Account(server, "logged")
 
@@ -125,6 +126,7 @@ def test_an_action_is_logged_apart_from_the_result(server: RunningServer) -> Non
     assert '"event": "user-changed"' in done.stderr
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [

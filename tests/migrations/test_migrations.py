@@ -264,11 +264,13 @@ def test_the_database_is_that_of_the_environment_before_that_of_the_env_file(
         assert tables(f"sqlite:///{tmp_path}/{name}") == TABLES
 
 
+@pytest.mark.faults
 def test_without_a_database_url_it_is_the_one_of_development(tmp_path: Path) -> None:
     assert upgrade(tmp_path).returncode == 0
     assert tables(f"sqlite:///{tmp_path}/.local/latchkey.db") == TABLES
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "nonsense"])
 def test_a_url_of_no_database_is_refused_with_what_to_do(tmp_path: Path, url: str) -> None:
     ran = upgrade(tmp_path, DATABASE_URL=url)
