@@ -1,17 +1,19 @@
 """`run` under clients that hold on, and with workers that die or freeze."""
 
+import errno
 import os
 import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from src.first_run import listening
 from src.first_run.bounded_http import BoundedHttp
 from src.first_run.failures import ExitCode
 from tests.first_run.processes import RunningServer, is_alive, running_server, wait_until
@@ -111,11 +113,26 @@ def test_endless_headers_cost_no_memory(server: RunningServer) -> None:
     for _ in range(20):
         with connected(server) as greedy:
             sent = 0
-            try:
+            with suppress(OSError):
                 while sent < 20 * 1024 * 1024:
                     sent += greedy.send(b"x" * BoundedHttp.most_unparsed_bytes)
-            except OSError:
-                pass
     grown = (resident_bytes(server.process.pid) - before) / 1024 / 1024
     report("20 × 20 MB of headers", memory=f"{grown:+.1f} MB")
     assert grown < 20
+
+
+def test_a_connection_whose_client_takes_nothing_ends(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(listening, "UNTAKEN_MILLISECONDS", 500)
+    with listening.take_address("127.0.0.1", 0, local=tmp_path) as listener:
+        listener.listen()
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            accepted.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    accepted.send(bytes(65_536))
+            accepted.settimeout(30)
+            with pytest.raises(TimeoutError) as given_up:
+                accepted.recv(1)
+    assert given_up.value.errno == errno.ETIMEDOUT  # the system's word; our own would have none
