@@ -270,16 +270,18 @@ async def test_a_refresh_that_is_answered_after_the_log_out_signs_nobody_in(
     page = tab.page
     await page.goto(f"{site}/")
     await sign_up(page, Visitor())
-    left = asyncio.Event()
+    arrived, left = asyncio.Event(), asyncio.Event()
 
     async def answer_late(route: Route) -> None:
         answer = await route.fetch()
+        arrived.set()
         await left.wait()
         await route.fulfill(response=answer)
 
     await page.route(REFRESH, answer_late, times=1)
     async with page.expect_response(REFRESH):
         await page.get_by_role("button", name="Refresh now").click()
+        await arrived.wait()
         await log_out(page)
         left.set()
 
