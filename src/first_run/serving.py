@@ -15,6 +15,9 @@ from src.first_run.bounded_http import BoundedHttp
 from src.first_run.failures import ExitCode
 
 GRACEFUL_SECONDS: Final = 7  # the rest of ten is for what follows, and for Redis
+# A worker that says nothing for so long hangs. It is silent while it imports us: on a busy machine
+# longer than the 5 s of uvicorn, which would then kill it again and again.
+HANGING_SECONDS: Final = 15
 LAST_SECONDS: Final = 1.0  # after these, a worker that should have ended is frozen
 OTHER_FILES: Final = 256  # connections to database and Redis, logs, libraries
 
@@ -32,8 +35,14 @@ class ServerOptions:
 class Workers(Multiprocess):
     """The supervisor: it replaces workers that died or hang, and in the end awaits none for ever.
 
-    Of uvicorn 0.54.0 it relies on `processes`, each with its `process` of multiprocessing.
+    Of uvicorn 0.54.0 it relies on `processes`, each with its `process` of multiprocessing and the
+    `child_conn` by which that is asked whether it lives.
     """
+
+    def keep_subprocess_alive(self) -> None:
+        for worker in self.processes:
+            worker.child_conn.close()  # only its own end is left: it dies, and no answer is awaited
+        super().keep_subprocess_alive()
 
     def join_all(self) -> None:
         end = time.monotonic() + GRACEFUL_SECONDS + LAST_SECONDS
@@ -62,6 +71,7 @@ def serve(options: ServerOptions, listener: socket.socket) -> None:
         server_header=False,
         proxy_headers=False,  # nobody may choose the address that limits are counted for
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        timeout_worker_healthcheck=HANGING_SECONDS,
     )
     server = Server(config)
     if config.should_reload:
