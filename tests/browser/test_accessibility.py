@@ -53,6 +53,7 @@ async def note_something(page: Page) -> None:
     await page.get_by_role("button", name="Edit").click()
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 320)])
 async def test_no_area_has_a_barrier_or_has_to_be_scrolled_sideways(
     tab: Tab,

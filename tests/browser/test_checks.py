@@ -39,6 +39,7 @@ async def test_the_journey_and_every_attack_pass_and_touch_nobody_elses_session(
     assert tab.unexpected == []
 
 
+@pytest.mark.faults
 async def test_all_of_it_passes_from_disk_as_well(tab: Tab, site: str) -> None:
     page = tab.page
     await page.goto(f"{(REPOSITORY / 'frontend_test.html').as_uri()}#api={site}")

@@ -185,6 +185,7 @@ async def test_an_expired_call_succeeds_with_one_refresh_also_after_a_lost_answe
     assert hosts == {httpx.URL(site).netloc.decode()}
 
 
+@pytest.mark.faults
 async def test_a_pasted_token_that_has_expired_is_refreshed_and_sent_again_until_logging_out(
     tab: Tab,
     clocked_site: str,

@@ -191,6 +191,7 @@ async def use_attacks_and_log(page: Page) -> None:
     await expect(page.locator("#log-empty")).to_be_visible()
 
 
+@pytest.mark.faults
 async def test_every_button_of_the_page_does_its_work(tab: Tab, site: str) -> None:
     page = tab.page
     await page.add_init_script(NOTE_BUTTONS)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import REPOSITORY
 from tests.first_run.processes import clean_environment, running_server
 
@@ -52,6 +54,7 @@ def sign_in_at_better_auth(project: Path) -> None:
     database.close()
 
 
+@pytest.mark.faults
 def test_the_five_situations_work_as_they_are_printed(project: Path) -> None:
     run(project, "python -m src.cli secrets generate\n" + commands("# before the start"))
     with running_server(project, BCRYPT_ROUNDS="4") as server:

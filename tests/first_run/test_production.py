@@ -55,6 +55,7 @@ def test_production_starts_while_redis_is_away_and_says_so(
         assert "Redis does not answer." in server.printed
 
 
+@pytest.mark.faults
 def test_production_makes_no_demo_users(
     project: Path, postgresql_url: str, redis_server: RedisServer
 ) -> None:
@@ -64,6 +65,7 @@ def test_production_makes_no_demo_users(
     assert "Demo users are for development" in done.stderr
 
 
+@pytest.mark.faults
 def test_the_doctor_warns_of_a_redis_that_forgets_sessions(
     project: Path, postgresql_url: str, redis_server: RedisServer
 ) -> None:

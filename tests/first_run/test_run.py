@@ -198,6 +198,7 @@ def test_a_long_path_gets_its_socket_elsewhere_and_takes_it_away(tmp_path: Path)
     assert not socket.parent.exists()
 
 
+@pytest.mark.faults
 def test_an_operator_makes_accounts_from_the_command_line(first_start: RunningServer) -> None:
     def create(*arguments: str, password: str) -> subprocess.CompletedProcess[str]:
         command = ("user", "create", *arguments, "--password-stdin")
@@ -218,6 +219,7 @@ def test_an_operator_makes_accounts_from_the_command_line(first_start: RunningSe
     assert "Use 3 to 32" in unnamed.stderr
 
 
+@pytest.mark.faults
 def test_the_doctor_tells_a_healthy_folder_from_an_unhealthy_one(project: Path) -> None:
     fresh = cli(project, "doctor", "--json")
     unhealthy = cli(project, "doctor", "--json", JWT_SECRET_KEY="short")

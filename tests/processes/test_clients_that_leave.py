@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from src.app import create_app
 from src.core.settings import Settings
@@ -97,6 +98,7 @@ async def send_and_leave(base: str, path: str, body: dict[str, str]) -> None:
     writer.transport.abort()
 
 
+@pytest.mark.faults
 async def test_clients_that_close_their_connection_hold_up_nobody(pair: Workers) -> None:
     person = await sign_up(pair.next)
     bodies: list[tuple[str, dict[str, str]]] = [

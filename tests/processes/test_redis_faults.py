@@ -136,6 +136,7 @@ async def test_many_refreshes_of_a_frozen_redis_hold_up_no_other_route(database_
     assert statuses(afterwards) == {200: MANY}
 
 
+@pytest.mark.faults
 @on_sqlite
 async def test_sessions_survive_a_killed_redis_that_keeps_its_data(database_url: str) -> None:
     with running_redis(*APPEND_ONLY) as redis_server:
@@ -153,6 +154,7 @@ async def test_sessions_survive_a_killed_redis_that_keeps_its_data(database_url:
             assert (await refresh(client, rested.refresh_token)).status_code == 200
 
 
+@pytest.mark.faults
 @on_sqlite
 async def test_a_redis_without_its_data_ends_sessions_and_grants_nothing(
     database_url: str,
