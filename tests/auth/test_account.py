@@ -152,6 +152,7 @@ async def test_no_session_of_the_old_password_survives_a_race_with_its_change(
                 assert (await refresh(client, login.json()["refresh_token"])).status_code == 401
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("gone", ["disabled", "deleted"])
 @pytest.mark.parametrize(
     ("method", "path"),

@@ -132,7 +132,10 @@ def test_a_redis_that_dies_is_started_again_with_its_sessions(project: Path) -> 
     assert "embedded-redis-restarted" in server.printed
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.faults)],
+)
 @pytest.mark.parametrize(
     "options",
     [(), pytest.param(("--workers", "2"), marks=pytest.mark.faults)],
@@ -188,6 +191,7 @@ def test_a_second_run_in_the_same_folder_names_the_first(first_start: RunningSer
     assert redis_process(first_start) == before
 
 
+@pytest.mark.faults
 def test_a_long_path_gets_its_socket_elsewhere_and_takes_it_away(tmp_path: Path) -> None:
     project = copy_project(tmp_path / ("long-" * 20) / "with blanks")
     with running_server(project, **FAST) as server:

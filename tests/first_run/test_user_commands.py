@@ -53,6 +53,7 @@ class Account:
         )
 
 
+@pytest.mark.faults
 def test_the_first_administrator_is_made_on_the_command_line(server: RunningServer) -> None:
     root = Account(server, "root", "--role", "admin")
 
