@@ -177,9 +177,12 @@ class Sessions:
         cause: str = "ended-by-owner",
     ) -> None:
         """End one of the user's own sessions by its id. Raises: `SessionNotFound`."""
-        if not await self._store.end(user_id=user_id, session_id=session_id):
+        if session_id not in await self._store.live_ids(user_id=user_id, at=self._clock()):
             raise SessionNotFound
-        await self._revoke([session_id], user_id=user_id, cause=cause)
+        # Told first and ended then, as in `log_out`: a repeated command would find it gone.
+        await self._feed.publish([session_id])
+        await self._store.end(user_id=user_id, session_id=session_id)
+        note_ended([session_id], user_id=user_id, cause=cause)
 
     async def log_out(self, credential: LogoutCredential) -> None:
         """End the credential's session, all others of its user, or all of them.
