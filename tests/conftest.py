@@ -23,6 +23,7 @@ from src.app import create_app
 from src.core.db import build_engine
 from src.core.settings import Settings
 from src.tables import metadata
+from tests.faults import figures
 from tests.servers import RedisServer, running_postgresql, running_redis
 
 TIME_CALL = "redis.call('TIME')"
@@ -83,6 +84,11 @@ def _is_a_needless_repetition(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
     marked = item.get_closest_marker("one_database") is not None
     return marked and callspec is not None and callspec.params.get("database_url") == "postgresql"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What fault runs measured, as one table."""
+    figures.show(terminalreporter)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from tests.factories import Person, problem, refresh, sign_up
+from tests.faults.figures import spread
 from tests.processes.workers import Workers, server_environment, worker_processes
 from tests.processes.workers import clients_of as connected
 
@@ -111,14 +111,10 @@ async def expect_all_go_on(workers: Workers, ledgers: Iterable[Ledger]) -> None:
         assert all(len(successors) == 1 for successors in ledger.successors.values())
 
 
-def figures(ledgers: Iterable[Ledger]) -> dict[str, object]:
-    """For a report."""
+def figures(ledgers: Iterable[Ledger]) -> str:
+    """For the table."""
     waits = [seconds for ledger in ledgers for seconds in ledger.waits]
-    longest = f"{statistics.median(waits):.2f} (max {max(waits):.2f}) s" if waits else "-"
-    return {
-        "sessions": len([*ledgers]),
-        "rotations": sum(ledger.rotations for ledger in ledgers),
-        "unavailable": len(waits),
-        "time_to_503": longest,
-        "forks": sum(len(s) > 1 for ledger in ledgers for s in ledger.successors.values()),
-    }
+    rotations = sum(ledger.rotations for ledger in ledgers)
+    forks = sum(len(s) > 1 for ledger in ledgers for s in ledger.successors.values())
+    answered = f" ({spread(waits)})" if waits else ""
+    return f"{rotations} rotations, {forks} double spends, {len(waits)} × 503{answered}"

@@ -6,9 +6,10 @@ import httpx
 import pytest
 
 from tests.factories import Person, log_in, sign_up
+from tests.faults.figures import note
 from tests.faults.ledger import Ledger, expect_all_go_on, workers_on
 from tests.faults.proxy import CuttingProxy, Moment
-from tests.processes.workers import report, statuses, until
+from tests.processes.workers import statuses, until
 from tests.servers import tcp_redis
 from tests.tokens import claims_of
 
@@ -37,11 +38,10 @@ async def test_a_cut_connection_costs_at_most_a_503(database_url: str, moment: M
                 assert again.status_code == 200
             await expect_all_go_on(workers, [ledger])
             cuts = proxy.cuts
-    report(
-        f"Redis connections cut {moment}",
-        cuts=cuts,
-        cut_once=statuses(answers[ONE_CUT]),
-        cut_twice=statuses(answers[CUT_AGAIN]),
+    note(
+        f"Redis connection cut {moment}, {cuts} times",
+        "one cut costs nothing, two a 503; 0 double spends, 0 false revocations",
+        f"cut once {statuses(answers[ONE_CUT])}, twice {statuses(answers[CUT_AGAIN])}",
     )
     assert cuts == REFRESHES // 2 * (ONE_CUT + CUT_AGAIN)
     assert statuses(answers[ONE_CUT]) == {200: REFRESHES // 2}

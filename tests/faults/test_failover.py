@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from src.core.redis import build_follower
 from tests.factories import bearer, refresh, sign_up
+from tests.faults.figures import note
 from tests.faults.ledger import (
     Ledger,
     expect_all_go_on,
@@ -29,7 +30,7 @@ from tests.faults.redis_groups import (
     redis_cluster,
     wait_until,
 )
-from tests.processes.workers import report, until
+from tests.processes.workers import until
 from tests.servers import RedisServer
 
 pytestmark = pytest.mark.faults
@@ -85,10 +86,10 @@ async def test_a_failover_under_load_ends_no_session(
                 await asyncio.sleep(AFTER_SECONDS)
             await expect_all_go_on(workers, ledgers)
             await expect_revocation_is_seen(workers.clients)
-    report(
-        f"failover, {group.__name__}, master {fault.__name__}",
-        promoted_after=f"{promoted_after:.1f} s",
-        **figures(ledgers),
+    note(
+        f"Redis master {fault.__name__}, {group.__name__}",
+        "503 until a replica is promoted; 0 double spends, 0 false revocations",
+        f"promoted after {promoted_after:.1f} s; {figures(ledgers)}",
     )
     assert any(ledger.waits for ledger in ledgers), "no request met the fault"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.factories import PASSWORD, Person, new_email, problem, refresh
+from tests.faults.figures import note
 from tests.faults.ledger import (
     PATIENCE_SECONDS,
     expect_all_go_on,
@@ -88,12 +89,10 @@ async def test_nothing_acknowledged_is_lost_while_redis_is_killed_again_and_agai
                 assert (await refresh(workers.next, token)).status_code == 200
             for token in log.ended:
                 assert problem(await refresh(workers.next, token)) == "invalid-refresh-token"
-    report(
-        f"Redis killed {KILLS} times",
-        **figures(ledgers),
-        log_ins_kept=len(log.alive),
-        log_outs_kept=len(log.ended),
-        answers=dict(log.answers),
+    note(
+        f"Redis with AOF killed {KILLS} times during refresh",
+        "nothing acknowledged is lost; 0 double spends, 0 false revocations",
+        f"{figures(ledgers)}; {len(log.alive)} log-ins and {len(log.ended)} log-outs kept",
     )
     assert set(log.answers) <= {200, 204, 503}
     assert any(ledger.waits for ledger in ledgers), "no request met the fault"
