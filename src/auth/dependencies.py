@@ -125,6 +125,24 @@ async def get_attempts(
 LimitedAttempts = Annotated[Attempts, Depends(get_attempts)]
 
 
+async def end_replaced_session(
+    mode: CurrentTokenMode,
+    sessions: Annotated[Sessions, Depends(get_sessions)],
+) -> AsyncIterator[None]:
+    """Around a log-in: once it succeeded, the session whose cookie it takes the place of ends.
+
+    What is no token of ours names none, and hinders nobody.
+    Source: OWASP ASVS 5.0, 7.2.4.
+    """
+    yield
+    if replaced := mode.replaced():
+        await sessions.revoke(replaced, cause="replaced")
+
+
+# scope="function": before the answer is sent, and only if there was no exception.
+REPLACING = Depends(end_replaced_session, scope="function")
+
+
 async def get_accounts(request: Request, db: DbSession, attempts: LimitedAttempts) -> Accounts:
     state = request.state
     return Accounts(

@@ -210,7 +210,7 @@ class Sessions:
         await self._feed.publish([each for each in ended if each not in told])
         note_ended(ended, user_id=user_id, cause=f"logout-{scope}")
 
-    async def revoke(self, presented: str) -> bool:
+    async def revoke(self, presented: str, *, cause: str = REVOKED) -> bool:
         """End the session that an access or a refresh token names; False for any other text."""
         credentials = (
             LogoutCredential(refresh_token=presented),
@@ -221,7 +221,7 @@ class Sessions:
                 named = self._named_session(credential)
                 if named is not None:
                     user_id, session_id = named
-                    await self.end(user_id=user_id, session_id=session_id, cause=REVOKED)
+                    await self.end(user_id=user_id, session_id=session_id, cause=cause)
                     return True
         return False
 

@@ -23,6 +23,9 @@ class BodyMode:
             raise InvalidRequest(FieldError("/refresh_token", "Field required"))
         return in_body
 
+    def replaced(self) -> str | None:
+        return None
+
     def deliver(self, tokens: TokenResponse) -> TokenResponse:
         return tokens
 
@@ -56,6 +59,11 @@ class CookieMode:
         if token is None:
             raise InvalidRefreshToken(cause="no cookie")
         return token
+
+    def replaced(self) -> str | None:
+        """The cookie's value before the answer sets another; None for several."""
+        values = self._cookie.values(self._request.headers)
+        return values[0] if len(values) == 1 else None
 
     def deliver(self, tokens: TokenResponse) -> TokenResponse:
         """The answer without its refresh token, which the cookie takes."""

@@ -127,6 +127,47 @@ async def test_a_refused_cookie_is_cleared(client: Client, value: str) -> None:
     assert response.headers.get_list("set-cookie") == [CLEARED]
 
 
+@pytest.mark.parametrize("route", ["signup", "login"])
+async def test_a_new_session_ends_the_one_whose_cookie_it_takes_the_place_of(
+    client: Client,
+    route: str,
+) -> None:
+    before, other = await sign_up(client), await sign_up(client)
+    elsewhere = await log_in(client, before)
+    headers = {**SAME_ORIGIN, **cookie(before.refresh_token)}
+    body = {"email": other.email if route == "login" else new_email(), "password": PASSWORD}
+    response = await client.post(f"/auth/{route}", json=body, headers=headers)
+    assert response.json()["user"]["email"] == body["email"]
+    assert (await refresh(client, cookie_of(response))).status_code == 200
+    assert problem(await refresh(client, before.refresh_token)) == "invalid-refresh-token"
+    assert problem(await client.get("/auth/me", headers=before.authorization)) == "invalid-token"
+    history = await client.get("/auth/events", headers=elsewhere.authorization)
+    ends = [e for e in history.json()["events"] if e["event"] == "session-ended"]
+    assert [e["cause"] for e in ends] == ["replaced"]
+
+
+async def test_a_session_ends_only_for_a_new_one_and_by_its_own_cookie_alone(
+    client: Client,
+) -> None:
+    person, other = await sign_up(client), await sign_up(client)
+    good = {"email": person.email, "password": person.password}
+    mine, both = (
+        cookie(person.refresh_token),
+        cookie(f"{person.refresh_token}; {NAME}={other.refresh_token}"),
+    )
+    for body, headers in [
+        (good | {"password": "wrong"}, {**SAME_ORIGIN, **mine}),
+        (good, mine),
+        (good, {**SAME_ORIGIN, **both}),
+        (good, {**SAME_ORIGIN, **cookie("x")}),
+        (good, {**SAME_ORIGIN, **cookie(person.refresh_token[:-2])}),
+    ]:
+        response = await client.post("/auth/login", json=body, headers=headers)
+        assert response.status_code == (200 if body is good else 401)
+        assert (await client.get("/auth/me", headers=person.authorization)).status_code == 200
+    assert (await refresh(client, person.refresh_token)).status_code == 200
+
+
 async def test_cookie_mode_without_its_cookie(client: Client) -> None:
     refused = await client.post("/auth/refresh", headers=SAME_ORIGIN)
     assert problem(refused) == "invalid-refresh-token"

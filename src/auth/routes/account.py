@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from src.auth.dependencies import AccountsService, CurrentClient, CurrentTokenMode
+from src.auth.dependencies import REPLACING, AccountsService, CurrentClient, CurrentTokenMode
 from src.auth.errors import (
     CrossSiteRequest,
     EmailTaken,
@@ -26,6 +26,7 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
 @router.post(
     "/signup",
     status_code=201,
+    dependencies=[REPLACING],
     responses=documents(
         InvalidTokenMode,
         CrossSiteRequest,

@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter
 
 from src.auth.dependencies import (
+    REPLACING,
     CurrentClient,
     CurrentTokenMode,
     IdempotencyKey,
@@ -64,6 +65,7 @@ _LOGIN_BODY: Final[dict[str, Any]] = {
 
 @router.post(
     "/login",
+    dependencies=[REPLACING],
     openapi_extra=_LOGIN_BODY,
     responses=documents(
         MalformedBody,
