@@ -22,7 +22,7 @@ from src.core.settings import Settings
 from src.first_run.private_files import private_folder, write_private
 
 SECRET_BYTES: Final = 48
-RSA_BITS: Final = 2048
+RSA_BITS: Final = 3072  # 128 bits of security: NIST SP 800-57 part 1, table 2
 # The clocks' leeway, and workers that have yet to read the file.
 SLACK: Final = timedelta(minutes=1)
 # Every worker reads the file twice a second; other services may keep the public keys for this long.

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from src.auth.key_file import KeyFile, KeyFileError, read_key_file
+from src.auth.key_ring import MAX_TOKEN_CHARACTERS, KeyPair
 from src.core.settings import Settings
 from src.first_run.key_rotation import (
     LEARNT_AFTER,
@@ -16,6 +17,7 @@ from src.first_run.key_rotation import (
     Kind,
     TooSoon,
     kinds_of,
+    new_key,
     rotated,
 )
 from tests.auth.key_files import NOW, SECRET, entry
@@ -110,3 +112,12 @@ def test_a_key_that_somebody_may_not_have_learnt_yet_is_not_activated(
     with pytest.raises(TooSoon, match="wait"):
         rotated(file, access=access, refresh=refresh, now=NOW + wait - timedelta(seconds=1))
     assert rotated(file, access=access, refresh=refresh, now=NOW + wait)
+
+
+def test_an_rsa_key_is_made_with_3072_bits_and_its_tokens_are_short_enough() -> None:
+    made = new_key("RS256", NOW).private_key
+    assert made
+    pair = KeyPair(private_key=made.get_secret_value(), algorithm="RS256", token_type="at+jwt")
+    signature = pair.sign({}).rpartition(".")[2]
+    assert len(pair.public_jwk["n"]) == len(signature) == 3072 // 6
+    assert len(signature) < MAX_TOKEN_CHARACTERS // 2
