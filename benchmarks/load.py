@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.api import Api, Person, Work
-from benchmarks.processes import Server
 
 MOST_SECONDS = 120.0  # longer than any slice, and any queue of a flood
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
@@ -149,26 +148,3 @@ async def once(work: Work, clients: Sequence[Client]) -> Tally:
         await client.do(work, tally)
 
     return await together(clients, one)
-
-
-async def processor_seconds_per_answer(
-    server: Server,
-    work: Work,
-    clients: Sequence[Client],
-    *,
-    seconds: float,
-) -> float:
-    """What one answer costs the server. Connecting is not counted.
-
-    Raises: RuntimeError when a request failed: then the figure would be of something else.
-    """
-    for client in clients:
-        await client.connect()
-    before = server.processor_seconds()
-    tally = await repeat(work, clients, seconds=seconds)
-    used = server.processor_seconds() - before
-    for client in clients:
-        client.close()
-    if tally.failed:
-        raise RuntimeError(f"{tally.failed} of {work} failed beside {len(tally.seconds)}")
-    return used / len(tally.seconds)
