@@ -305,6 +305,15 @@ def test_in_production_the_assistant_may_be_on_this_machine(
     assert load_settings().ASSISTANT_MODEL == "a-model"
 
 
+@pytest.mark.parametrize("origins", ["*", "https://*.example.com", "https://a.example,*", "null"])
+def test_origins_are_named_and_never_all(good: pytest.MonkeyPatch, origins: str) -> None:
+    good.setenv("CORS_ORIGINS", origins)
+
+    (line,) = problems()
+    assert line.startswith("CORS_ORIGINS ")
+    assert "is not an origin such as https://app.example.com" in line
+
+
 @pytest.mark.usefixtures("good")
 def test_an_env_file_that_is_not_utf_8_is_named() -> None:
     Path(".env").write_bytes(b"JWT_ISSUER=caf\xe9\n")
