@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request, Response
@@ -98,6 +99,7 @@ async def record_history(
         address=client.address,
         device=client.device,
         request_id=request.state.request_id,
+        end_session=partial(request.state.sessions.end, cause="history-not-written"),
     ):
         yield
 
