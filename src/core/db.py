@@ -38,6 +38,9 @@ COMMAND_SECONDS = 5.0
 POOL_WAIT_SECONDS = 5.0
 POOL_SIZE = 20
 SQLITE_BUSY_MILLISECONDS = 5_000
+# SQLite lets in one writer, and who waits for it polls, ever less often the longer it waits: among
+# many it would give up in the end. In the pool they wait their turn.
+SQLITE_POOL_SIZE = 2
 # SQLSTATE classes of PostgreSQL: connection lost, out of resources (connections, disk, memory),
 # shutting down or starting up. asyncpg's dialect calls none of them an OperationalError.
 OUTAGE_CLASSES = ("08", "53", "57")
@@ -110,6 +113,8 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
+        pool_size=SQLITE_POOL_SIZE,
+        max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         hide_parameters=True,  # an error's text holds the values, and ends in a log
     )
