@@ -350,3 +350,32 @@ async def test_a_limit_that_is_reached_is_in_the_history(
     assert answers == [401] * 10 + [429] * 3
     named = [e["event"] for e in await all_events(client, root)]
     assert named[:11] == ["limit-reached"] + ["login-failed"] * 10
+
+
+@pytest.mark.one_database
+async def test_changes_of_roles_refused_rights_and_limits_say_who_where_and_when(
+    client: Client,
+    root: Person,
+    settings: Settings,
+) -> None:
+    person = await sign_up(client)
+    path = f"/admin/users/{person.user['id']}"
+    wrong = {"email": person.email, "password": "not the password"}
+    limited = settings.model_copy(update={"RATE_LIMITS": "on"})
+    changed = await client.patch(path, json={"roles": ["user", "a"]}, headers=root.authorization)
+    again = await log_in(client, person)
+    refused = await client.get("/admin/users", headers=again.authorization)
+    async with running(create_app(limited)) as worker:
+        answers = [await worker.post("/auth/login", json=wrong) for _ in range(11)]
+    events = {e["event"]: e for e in await all_events(client, root, limit=100)}
+    mine = person.user["id"]
+    for name, answer, user_id, actor_id in (
+        ("user-changed", changed, mine, root.user["id"]),
+        ("role-refused", refused, mine, None),  # it is said of who did it
+        ("limit-reached", answers[-1], None, None),
+    ):
+        event = events[name]
+        assert event["request_id"] == answer.headers["x-request-id"], name
+        assert event["ip"] == "127.0.0.1", name
+        assert (event["user_id"], event["actor_id"]) == (user_id, actor_id), name
+        assert event["at"].endswith("Z"), name
