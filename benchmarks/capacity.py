@@ -14,23 +14,38 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import uvloop
 
 from benchmarks import contestants, report
-from benchmarks.contestants import LATCHKEY, PEERS, PEERS_PYTHON, TWO_CORES, Contestant, Stores
+from benchmarks.contestants import (
+    LATCHKEY,
+    PEERS,
+    PEERS_PYTHON,
+    TWO_CORES,
+    VARIANTS,
+    Contestant,
+    Stores,
+)
 from benchmarks.flood import Flood, flood
 from benchmarks.goals import Measured, check
 from benchmarks.hashing import hashing_race
-from benchmarks.race import LOAD_CORES, SERVER_CORES, Entry, admit_people, entered, race
+from benchmarks.race import (
+    LOAD_CORES,
+    SERVER_CORES,
+    Entry,
+    admit_people,
+    borrow_people,
+    entered,
+    race,
+)
 from benchmarks.round_trips import microseconds, per_refresh
 from benchmarks.table import print_markdown, print_table, verdict
 from src.core.redis import build_redis
 from tests.servers import running_postgresql, running_redis
 
-HASHING_ROUNDS = 5
+MOST_HASHING_ROUNDS = 5
 FLOODS = {LATCHKEY: 3}  # of all others one
 STARTS = 5
 
@@ -49,8 +64,12 @@ class Race:
     async def quick(self, *, rounds: int, seconds: float) -> Measured:
         """Capacities alone, of those who are there."""
         entries = list(self.entries.values())
+        owner = self.entries[LATCHKEY]
         for entry in entries:
-            await admit_people(entry)
+            if entry.name in VARIANTS:
+                await borrow_people(entry, owner)
+            else:
+                await admit_people(entry)
         measured = Measured(await race(entries, rounds=rounds, seconds=seconds))
         redis = build_redis(self.stores.redis_url)
         measured.redis_microseconds = await microseconds(redis)
@@ -64,7 +83,7 @@ class Race:
         warm = {entry.name: entry.server.resident_mebibytes() for entry in self.products}
         ours, *peers = self.products
         both = [ours, self.entries[TWO_CORES]]
-        measured.hashing = await hashing_race(both, peers, rounds=HASHING_ROUNDS)
+        measured.hashing = await hashing_race(both, peers, rounds=min(rounds, MOST_HASHING_ROUNDS))
         measured.floods = {entry.name: await self._floods(entry) for entry in self.products}
         measured.memory = {
             entry.name: (warm[entry.name], entry.server.resident_mebibytes())
@@ -108,8 +127,7 @@ def started(*, quick: bool) -> Iterator[Race]:
             ]
         entries = [stack.enter_context(entered(each, stores.folder)) for each in taking_part]
         if not quick:
-            wide = replace(ours, name=TWO_CORES, api=contestants.HASHING_API)
-            cores = SERVER_CORES | LOAD_CORES
+            wide, cores = contestants.for_two_cores(ours), SERVER_CORES | LOAD_CORES
             entries.append(stack.enter_context(entered(wide, stores.folder, cores=cores)))
         yield Race(stores, entries)
 
