@@ -197,7 +197,7 @@ async def test_no_secret_is_in_the_log_the_database_or_redis(
     planted = await journey(http, f"canary-{secrets.token_hex(12)}")
     passwords = [text for text in planted if "canary" in text or "canary" in text[::-1]]
     assert len(passwords) == 2
-    assert len(answers) > 20
+    assert len(answers) > 15
     assert not [answer for answer in answers for text in passwords if text.encode() in answer]
     await http.get("/healthz")
     left: dict[str, bytes] = {"log": server.output.read_bytes()}
