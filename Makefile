@@ -42,11 +42,12 @@ test-interop: env-dev ## Run the tests with a real Better Auth server, which nee
 	echo "Node.js and npm are missing. On Debian and Ubuntu run: apt-get install nodejs npm" >&2; exit 1; \
 	else echo "Skipped: these tests need Node.js and npm."; fi
 
-check: env-dev ## Format, lint, types and import direction, changing nothing
+check: env-dev ## Format, lint, types, import direction and what is unsafe, changing nothing
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src alembic benchmarks
 
 format: env-dev ## Format, and mend what can be mended safely
 	$(BIN)/ruff format

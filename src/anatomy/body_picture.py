@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 from typing import Final, Literal
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405 - nothing is parsed
 
 from pydantic import BaseModel, ConfigDict
 
