@@ -119,13 +119,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_postgresql() -> Iterator[str]:
-    """The URL of an empty database on a PostgreSQL of our own."""
+def running_postgresql(options: str = POSTGRESQL_OPTIONS) -> Iterator[str]:
+    """The URL of an empty database on a PostgreSQL of our own; its options as in its file."""
     folder = Path(tempfile.mkdtemp(prefix="lk-pg-"))
     server = get_server(folder, cleanup_mode="delete", start=False)
     server.ensure_pgdata_inited()
     with (folder / "postgresql.conf").open("a") as configuration:
-        configuration.write(POSTGRESQL_OPTIONS)
+        configuration.write(options)
     server.start()
     try:
         yield server.get_uri()
