@@ -89,17 +89,15 @@ async def test_500_parallel_refreshes_are_answered_within_a_second(
 ) -> None:
     rounds, refused = [], []
     with running_redis() as redis_server:
-        async with (
-            workers_on(database_url, redis_server.url, count=2) as workers,
-            connections(workers, AT_ONCE) as opened,
-        ):
+        async with workers_on(database_url, redis_server.url, count=2) as workers:
             people = [await sign_up(workers.next) for _ in range(sessions)] * (AT_ONCE // sessions)
-            await all_at_once(opened, [profile(person.access_token) for person in people])
             current = [person.refresh_token for person in people]
             for _ in range(ROUNDS):
-                with measured(workers, redis_server) as one:
-                    answers = await all_at_once(opened, map(refreshment, current))
-                    one.waited = slowest_but(1, answers)
+                async with connections(workers, AT_ONCE) as opened:
+                    await all_at_once(opened, [profile(each.access_token) for each in people])
+                    with measured(workers, redis_server) as one:
+                        answers = await all_at_once(opened, map(refreshment, current))
+                one.waited = slowest_but(1, answers)
                 rounds.append(one)
                 refused.append(statuses(answers).get(503, 0))
                 current = successors_of(current, answers)
