@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev run test test-faults test-interop check format lock openapi doctor migrate bench clean
+.PHONY: help env env-dev run test test-faults test-interop security check format lock openapi doctor migrate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -41,6 +41,9 @@ test-interop: env-dev ## Run the tests with a real Better Auth server, which nee
 	elif [ "$(REQUIRE_NODE)" = 1 ]; then \
 	echo "Node.js and npm are missing. On Debian and Ubuntu run: apt-get install nodejs npm" >&2; exit 1; \
 	else echo "Skipped: these tests need Node.js and npm."; fi
+
+security: env-dev ## Count what docs/security.md says was tried, by what shows it
+	@$(BIN)/python -m tests.security_rows
 
 check: env-dev ## Format, lint, types, import direction and what is unsafe, changing nothing
 	$(BIN)/ruff format --check
