@@ -1,6 +1,8 @@
 """Real servers for tests: a Redis, a PostgreSQL, started here and ended here."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -74,6 +76,15 @@ class RedisServer:
         """The reply to a command of the tests' own."""
         with redis.Redis(unix_socket_path=str(self.socket)) as client:
             return client.execute_command(*command)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It keeps its connections and answers nothing."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         self.process.kill()
