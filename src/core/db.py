@@ -36,8 +36,8 @@ SessionMaker = async_sessionmaker[AsyncSession]
 
 # A client gets its 503 within five seconds. A frozen server is given up after one command, and two
 # seconds more that SQLAlchemy takes for closing its connection.
-CONNECT_SECONDS = 4.0
-COMMAND_SECONDS = 2.5
+CONNECT_SECONDS = 3.0
+COMMAND_SECONDS = 2.0
 POOL_WAIT_SECONDS = 0.6
 POOL_SIZE = 20
 SQLITE_BUSY_MILLISECONDS = 5_000
