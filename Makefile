@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev run test test-faults test-interop security check format lock openapi doctor migrate bench clean
+.PHONY: help env env-dev run test test-faults test-interop security check audit format lock openapi doctor migrate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -50,7 +50,10 @@ check: env-dev ## Format, lint, types, import direction and what is unsafe, chan
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src alembic benchmarks
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src alembic benchmarks tools
+
+audit: env-dev ## Ask whether anything that is pinned has known vulnerabilities; needs the internet
+	@$(BIN)/python -m tools.audit $(AUDIT)
 
 format: env-dev ## Format, and mend what can be mended safely
 	$(BIN)/ruff format

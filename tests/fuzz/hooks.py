@@ -12,6 +12,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 # `Authorization` by security scheme; for access tokens, what to log in with.
 CREDENTIALS: Final[dict[str, Any]] = json.loads(os.environ["FUZZ_CREDENTIALS"])
+Case = schemathesis.Case[Any]
 CLIENT: Final = httpx.Client(trust_env=False)
 
 # What no schema says, by the problem's name or the exact words of its only error.
@@ -43,14 +44,14 @@ BEYOND_SCHEMAS_OF: Final = {
 class Credentials:
     """The `Authorization` of whoever the run is; logs in each time, for runs log out as well."""
 
-    def get(self, _: schemathesis.Case, context: schemathesis.AuthContext) -> str | None:
+    def get(self, _: Case, context: schemathesis.AuthContext) -> str | None:
         scheme = scheme_of(context)
         credential = CREDENTIALS.get(scheme)
         if scheme == "AccessToken" and credential:
             return logged_in(str(context.operation.base_url).rstrip("/"), credential)
         return credential
 
-    def set(self, case: schemathesis.Case, data: str, _: schemathesis.AuthContext) -> None:
+    def set(self, case: Case, data: str, _: schemathesis.AuthContext) -> None:
         case.headers["Authorization"] = data
 
 
@@ -70,7 +71,7 @@ def logged_in(base_url: str, credential: dict[str, str]) -> str:
 def filter_failure(
     _: schemathesis.HookContext,
     failure: Failure,
-    case: schemathesis.Case,
+    case: Case,
     response: Response,
 ) -> bool:
     """Whether it is a failure: not where valid data are refused for what no schema says."""
@@ -80,7 +81,7 @@ def filter_failure(
     return not (names_a_client_twice(case) or reasons(response.json()) <= set(excused))
 
 
-def names_a_client_twice(case: schemathesis.Case) -> bool:
+def names_a_client_twice(case: Case) -> bool:
     """By Basic and in the form, of which RFC 6749 §2.3 allows one."""
     in_form = isinstance(case.body, dict) and case.body.keys() & {"client_id", "client_secret"}
     return bool(in_form) and case.headers.get("Authorization", "").startswith("Basic ")
