@@ -125,7 +125,8 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
         poolclass=PatientPool,
         pool_size=SQLITE_POOL_SIZE,
         max_overflow=0,
-        pool_timeout=POOL_WAIT_SECONDS,
+        # A writer of another process may hold up all of our connections for so long.
+        pool_timeout=SQLITE_BUSY_MILLISECONDS / 1000,
         hide_parameters=True,  # an error's text holds the values, and ends in a log
     )
 

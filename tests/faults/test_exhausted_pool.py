@@ -36,19 +36,16 @@ class Api:
     engine: AsyncEngine
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either_database(request: pytest.FixtureRequest, database_url: str) -> str:
-    if request.param == "sqlite":
-        return database_url
-    url = str(request.getfixturevalue("postgresql_url"))
-    migrate(url, "head")
-    return url
+@pytest.fixture
+async def api(migrated_postgresql: str, redis_server: RedisServer) -> AsyncIterator[Api]:
+    async with running_api(migrated_postgresql, redis_server) as started:
+        yield started
 
 
 @pytest.fixture
-async def api(either_database: str, redis_server: RedisServer) -> AsyncIterator[Api]:
-    async with running_api(either_database, redis_server) as started:
-        yield started
+def migrated_postgresql(postgresql_url: str) -> str:
+    migrate(postgresql_url, "head")
+    return postgresql_url
 
 
 @pytest.fixture
@@ -90,7 +87,7 @@ async def test_an_exhausted_pool_is_told_within_a_second(api: Api) -> None:
         assert (await api.client.get("/healthz")).status_code == 200
     seconds = [each for _, each in refused]
     note(
-        f"pool exhausted, {api.engine.dialect.name}",
+        "pool exhausted",
         "503 within 1 s, other routes unaffected, normal at once when connections are back",
         f"503 after {spread(seconds)}",
     )
