@@ -12,7 +12,7 @@ BIN := .venv/bin
 INTEROP := tests/interop
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 .DEFAULT_GOAL := help
 .PHONY: help env env-dev run test test-faults test-interop security check audit format lock openapi doctor migrate bench clean
@@ -59,7 +59,7 @@ format: env-dev ## Format, and mend what can be mended safely
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-lock: env-dev ## Compile the requirements*.in into pins with hashes
+lock: env-dev ## Compile the requirements*.in into pins with hashes; UPGRADE=--upgrade takes newer ones
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-embedded.in -o requirements-embedded.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt

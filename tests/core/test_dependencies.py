@@ -54,12 +54,13 @@ def test_python_jose_signs_without_python_ecdsa_whose_signatures_tell_the_time()
     assert [name for name in sys.modules if name.partition(".")[0] == "ecdsa"] == []
 
 
-def test_a_waiver_holds_until_its_day(tmp_path: Path) -> None:
+def test_a_waiver_holds_until_its_day_and_never_for_long(tmp_path: Path) -> None:
     entry = '[[waiver]]\nadvisory = "GHSA-1"\nreason = "%s"\nuntil = 2026-12-31\n'
     file = tmp_path / "waivers.toml"
     file.write_text(entry % "never called")
     assert read_waivers(file, today=date(2026, 12, 31)) == ({"GHSA-1"}, [])
     assert read_waivers(file, today=date(2027, 1, 1)) == (set(), ["GHSA-1"])
+    assert read_waivers(file, today=date(2026, 10, 1)) == (set(), ["GHSA-1"])  # 91 days
     file.write_text(entry % "")
     assert read_waivers(file, today=date(2026, 12, 31)) == (set(), ["GHSA-1"])
     read_waivers(WAIVERS, today=date(2026, 1, 1))
