@@ -13,7 +13,8 @@ from sqlmodel import col
 from src.app import create_app
 from src.auth.models import AuthEvent, User
 from src.core.settings import Settings
-from tests.conftest import PassTime, running
+from tests.auth.test_limits import instance
+from tests.conftest import MovableClock, PassTime, running
 from tests.factories import Person, log_in, problem, refresh, sign_up
 from tests.tokens import claims_of
 
@@ -379,3 +380,18 @@ async def test_changes_of_roles_refused_rights_and_limits_say_who_where_and_when
         assert event["ip"] == "127.0.0.1", name
         assert (event["user_id"], event["actor_id"]) == (user_id, actor_id), name
         assert event["at"].endswith("Z"), name
+
+
+@pytest.mark.one_database
+async def test_a_limit_is_told_of_once_for_a_whole_ipv6_network(
+    client: Client,
+    root: Person,
+    settings: Settings,
+    session_clock: MovableClock,
+) -> None:
+    wrong = {"email": root.email, "password": "not the password"}
+    async with instance(settings, session_clock) as worker:
+        for number in range(13):
+            await worker.at(f"2001:db8::{number}").post("/auth/login", json=wrong)
+    named = [e["event"] for e in await all_events(client, root)]
+    assert named[:11] == ["limit-reached"] + ["login-failed"] * 10
