@@ -42,6 +42,12 @@ class Target:
         add_user(settings, **credential, username=None, role=role)
         return credential
 
+    def authorization_of(self, name: str) -> str:
+        """That of a new person, for a quarter of an hour."""
+        credential = self.add_person(name)
+        response = httpx.post(f"{self.base}/auth/login", json=credential, trust_env=False)
+        return f"Bearer {response.raise_for_status().json()['access_token']}"
+
     def everybody(self) -> dict[str, Any]:
         """An administrator, a service client, a service and somebody of Better Auth, by scheme."""
         program = asyncio.run(self._registered())

@@ -6,6 +6,7 @@ why, is in hooks.py and schemathesis.toml.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,26 +25,41 @@ pytestmark = pytest.mark.faults
 SEED = os.environ.get("FUZZ_SEED", "20261121")
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "10"))
 LONGEST_SECONDS = 60 * EXAMPLES
+PEERS = ("ada", "bob")
+TRIED = re.compile(r"(\d+) generated")
 CONFIGURATION = REPOSITORY / "tests" / "fuzz" / "schemathesis.toml"
 
 
-@pytest.fixture(scope="module")
-def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    folder = tmp_path_factory.mktemp("fuzz")
-    with target_on(f"sqlite+aiosqlite:///{folder}/fuzz.db", folder) as target:
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Target]:
+    with target_on(f"sqlite+aiosqlite:///{tmp_path}/fuzz.db", tmp_path) as target:
         yield target
 
 
-@pytest.fixture(scope="module")
-def limited_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    folder = tmp_path_factory.mktemp("fuzz")
-    with running_postgresql() as url, target_on(url, folder, RATE_LIMITS="on") as target:
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[Target]:
+    url = f"sqlite+aiosqlite:///{tmp_path}/fuzz.db"
+    with target_on(url, tmp_path, RATE_LIMITS="on") as target:
         yield target
 
 
-def fuzz(target: Target, *options: str, credentials: dict[str, Any], folder: Path) -> None:
-    """Run every check; prints what was found, and fails if anything was."""
-    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION)]
+@pytest.fixture
+def postgresql(tmp_path: Path) -> Iterator[Target]:
+    with running_postgresql() as url, target_on(url, tmp_path) as target:
+        yield target
+
+
+def fuzz(
+    target: Target,
+    *options: str,
+    folder: Path,
+    credentials: dict[str, Any] | None = None,
+    configuration: str = "",
+) -> None:
+    """Run every check; prints how much was tried, and fails if anything was found."""
+    file = folder / "schemathesis.toml"
+    file.write_text(CONFIGURATION.read_text() + configuration)
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(file)]
     options = ("--no-color", "--seed", SEED, "--max-examples", str(EXAMPLES), *options)
     done = subprocess.run(
         [*command, "run", f"{target.base}/openapi.json", *options],
@@ -52,7 +68,7 @@ def fuzz(target: Target, *options: str, credentials: dict[str, Any], folder: Pat
             **os.environ,
             "PYTHONPATH": str(REPOSITORY),
             "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks",
-            "FUZZ_CREDENTIALS": json.dumps(credentials),
+            "FUZZ_CREDENTIALS": json.dumps(credentials or {}),
         },
         capture_output=True,
         text=True,
@@ -60,16 +76,33 @@ def fuzz(target: Target, *options: str, credentials: dict[str, Any], folder: Pat
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{target.worker.printed}"
-    report("fuzzed", seed=SEED, examples=EXAMPLES, last=done.stdout.strip().splitlines()[-1])
+    tried = TRIED.search(done.stdout)
+    assert tried
+    report("fuzzed", seed=SEED, examples=EXAMPLES, tried=tried[1])
 
 
 def test_everybody_gets_what_the_document_promises(sqlite: Target, tmp_path: Path) -> None:
     sqlite.add_person("bystander")  # the first user, whom links of GET /admin/users lead to
-    fuzz(sqlite, credentials=sqlite.everybody(), folder=tmp_path)
+    fuzz(sqlite, folder=tmp_path, credentials=sqlite.everybody())
 
 
-def test_nobody_gets_what_the_document_promises(
-    limited_postgresql: Target,
-    tmp_path: Path,
-) -> None:
-    fuzz(limited_postgresql, "--warnings", "off", credentials={}, folder=tmp_path)
+def test_nobody_gets_what_the_document_promises(limited: Target, tmp_path: Path) -> None:
+    fuzz(limited, "--warnings=off", folder=tmp_path)
+
+
+def test_two_people_never_get_what_is_one_of_theirs(postgresql: Target, tmp_path: Path) -> None:
+    people = [
+        {
+            "name": name,
+            "fixedHeaders": [{"name": "Authorization", "value": postgresql.authorization_of(name)}],
+        }
+        for name in PEERS
+    ]
+    file = tmp_path / "people.json"
+    file.write_text(json.dumps({"auth": people}))
+    fuzz(
+        postgresql,
+        *("--include-tag=chat", "--include-tag=anatomy"),
+        folder=tmp_path,
+        configuration=f"\n[auth.wfc]\npath = {str(file)!r}\npeers = {list(PEERS)}\n",
+    )
