@@ -1,7 +1,7 @@
 """Workers that are there at once, are replaced when they die, and never outlive their supervisor.
 
-A new Python process imports for almost two seconds before it can serve. So, where the system has
-fork, workers are forked from a process of their own that did nothing but import.
+A new Python process imports for almost two seconds before it can serve. So, where a fork is safe,
+workers are forked from a process of their own that did nothing but import.
 
 Of uvicorn 0.54.0 it relies on `Multiprocess.processes`, each a `Process` with its `process` of
 multiprocessing and the pipe `parent_conn`, `child_conn` by which that is asked whether it lives.
@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import time
 from contextlib import suppress
 from typing import Final
@@ -93,10 +94,15 @@ class Workers(Multiprocess):
 def prepare_workers() -> None:
     """Have uvicorn start its workers as ours; it has no setting for either."""
     multiprocess.Process = Worker  # type: ignore[misc]
-    if FORKING in multiprocessing.get_all_start_methods():
+    if can_fork():
         forking = multiprocessing.get_context(FORKING)
         forking.set_forkserver_preload(PRELOADED)
         _subprocess.spawn = forking  # type: ignore[assignment]
+
+
+def can_fork() -> bool:
+    """Not on Windows, which has no fork, nor on macOS, whose libraries may not survive one."""
+    return FORKING in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
 
 
 def signals_to_all() -> list[signal.Signals]:

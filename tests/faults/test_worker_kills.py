@@ -166,3 +166,12 @@ def test_workers_go_on_without_what_they_were_forked_from(server: RunningServer)
     assert httpx.get(server.base + "/healthz", timeout=PATIENCE_SECONDS).status_code == 200
     assert fork_server not in server.fork_servers
     assert server.end() == 0
+
+
+def test_hanging_up_replaces_every_worker_one_after_the_other(server: RunningServer) -> None:
+    before = {*server.workers}
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: not before & {*server.workers}, PATIENCE_SECONDS, what="new workers")
+    assert len(server.workers) == len(before)
+    assert httpx.get(server.base + "/healthz", timeout=PATIENCE_SECONDS).status_code == 200
+    assert server.end() == 0
