@@ -407,7 +407,7 @@ def test_whatever_happens_in_whatever_order_the_script_keeps_the_rules(
         RotationMachine.runner = runner
         case = RotationMachine.TestCase
         case.settings = settings(
-            max_examples=150,
+            max_examples=110,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

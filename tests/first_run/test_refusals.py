@@ -38,7 +38,7 @@ def spoilt_in_fault_runs(changes: dict[str, str], message: str) -> object:
 @pytest.mark.parametrize(
     ("spoilt", "message"),
     [
-        ({"JWT_SECRET_KEY": ""}, "JWT_SECRET_KEY is missing: access tokens cannot be signed"),
+        spoilt_in_fault_runs({"JWT_SECRET_KEY": ""}, "JWT_SECRET_KEY is missing: access tokens"),
         ({"JWT_REQUIRE_AUTH": "false"}, "authentication cannot be switched off"),
         spoilt_in_fault_runs({"JWT_REFRESH_SECRET_KEY": "short"}, "is shorter than 32 bytes"),
         spoilt_in_fault_runs({"JWT_REFRESH_SECRET_KEY": GOOD["JWT_SECRET_KEY"]}, "are equal"),

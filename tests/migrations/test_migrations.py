@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from alembic.config import Config
+from alembic.config import CommandLine, Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, column, inspect, text
 from sqlalchemy import table as light_table
@@ -253,13 +253,21 @@ def upgrade(folder: Path, **environment: str) -> subprocess.CompletedProcess[str
     return run("-m", "alembic", "-c", ini, "upgrade", "head", folder=folder, **environment)
 
 
+def alembic(*arguments: str) -> None:
+    """`alembic ARGUMENT…`, in this process. Raises: SystemExit."""
+    CommandLine(prog="alembic").main(["-c", str(REPOSITORY / "alembic.ini"), *arguments])
+
+
 def test_the_database_is_that_of_the_environment_before_that_of_the_env_file(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("DATABASE_URL=sqlite:///of-file.db\n")
-    assert upgrade(tmp_path, DATABASE_URL="sqlite:///of-environment.db").returncode == 0
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///of-environment.db")
+    alembic("upgrade", "head")
     assert not (tmp_path / "of-file.db").exists()
-    assert upgrade(tmp_path).returncode == 0
+    monkeypatch.delenv("DATABASE_URL")
+    alembic("upgrade", "head")
     for name in ("of-environment.db", "of-file.db"):
         assert tables(f"sqlite:///{tmp_path}/{name}") == TABLES
 
@@ -279,12 +287,14 @@ def test_a_url_of_no_database_is_refused_with_what_to_do(tmp_path: Path, url: st
     assert "Traceback" not in ran.stderr
 
 
-def test_the_statements_can_be_printed_without_a_database() -> None:
-    url = "postgresql://nobody@127.0.0.1:1/none"
-    ran = run("-m", "alembic", "upgrade", "head", "--sql", DATABASE_URL=url)
-    assert ran.returncode == 0, ran.stderr
-    assert "CREATE TABLE chat_messages" in ran.stdout
-    assert "TIMESTAMP WITH TIME ZONE" in ran.stdout
+def test_the_statements_can_be_printed_without_a_database(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    alembic("upgrade", "head", "--sql")
+    printed = capsys.readouterr().out
+    assert "CREATE TABLE chat_messages" in printed
+    assert "TIMESTAMP WITH TIME ZONE" in printed
 
 
 def test_the_folder_of_migrations_does_not_shadow_the_library() -> None:

@@ -163,16 +163,13 @@ async def test_a_redis_without_its_data_ends_sessions_and_grants_nothing(
 
 @on_sqlite
 async def test_a_server_starts_without_redis_and_says_so(
-    database_url: str,
+    pair: Workers,
+    environment: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    with running_redis() as redis_server:
-        environment = server_environment(database_url=database_url, redis_url=redis_server.url)
-        with worker_processes(1, environment) as workers:
-            async with clients_of(workers) as clients:
-                person = await sign_up(clients.next)
-    environment["REDIS_URL"] = f"unix://{tmp_path}/no-redis.sock"
-    with worker_processes(1, environment) as workers:
+    person = await sign_up(pair.next)
+    without_redis = {**environment, "REDIS_URL": f"unix://{tmp_path}/no-redis.sock"}
+    with worker_processes(1, without_redis) as workers:
         async with clients_of(workers) as clients:
             client = clients.next
             assert (

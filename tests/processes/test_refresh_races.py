@@ -212,6 +212,7 @@ async def strict_pair(two_strict_workers: list[Worker]) -> AsyncIterator[Workers
 
 
 # The rule is decided in Redis alone; one kind of database shows it.
+@pytest.mark.faults
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 async def test_without_grace_one_parallel_refresh_is_granted_and_the_session_ends(
     strict_pair: Workers,
