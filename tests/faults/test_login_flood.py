@@ -75,7 +75,8 @@ class Others:
 
 
 async def test_other_routes_stay_fast_while_50_clients_log_in(database_url: str) -> None:
-    calm, flooded, log_ins = [], [], []
+    calm, flooded = [], []
+    log_ins: list[Answer] = []
     with running_redis() as redis_server:
         async with workers_on(
             database_url,
