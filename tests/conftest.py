@@ -13,7 +13,7 @@ import pytest
 from alembic.config import Config
 from fastapi import FastAPI
 from redis.asyncio import Redis
-from sqlalchemy import delete
+from sqlalchemy import delete, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,6 +23,12 @@ from src.app import create_app
 from src.core.db import build_engine
 from src.core.settings import Settings
 from src.tables import metadata
+from tests.canaries import (
+    REDIS_KEEPS_ALL,
+    expect_no_secret_in,
+    logging_no_secret,
+    without_passwords,
+)
 from tests.faults import figures
 from tests.servers import RedisServer, running_postgresql, running_redis
 
@@ -61,16 +67,24 @@ def _scripts_on_a_movable_clock() -> Iterator[None]:
     core_redis.script_source = original
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_secret_is_logged() -> Iterator[None]:
+    with logging_no_secret():
+        yield
+
+
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    with running_redis() as server:
+    with running_redis(*REDIS_KEEPS_ALL) as server:
         yield server
+        expect_no_secret_in(server.socket.parent)
 
 
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     with running_postgresql() as url:
         yield url
+        expect_no_secret_in(Path(str(make_url(url).query["host"])))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -95,14 +109,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def database_url(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-) -> str:
+) -> Iterator[str]:
     """A migrated database; every test that uses it runs on both kinds."""
+    folder = tmp_path_factory.mktemp("db")
     if request.param == "sqlite":
-        url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('db')}/test.db"
+        url = f"sqlite+aiosqlite:///{folder}/test.db"
     else:
         url = request.getfixturevalue("postgresql_url")
     migrate(url, "head")
-    return url
+    yield url
+    expect_no_secret_in(folder)
 
 
 def migrate(url: str, revision: str) -> None:
@@ -151,7 +167,7 @@ class WithState:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"] = dict(self.state)
-        await self.app(scope, receive, send)
+        await self.app(scope, receive, without_passwords(send))
 
 
 @asynccontextmanager

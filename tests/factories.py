@@ -6,7 +6,9 @@ from typing import Any
 
 import httpx
 
-PASSWORD = "correct horse battery staple"
+from tests.canaries import CANARY
+
+PASSWORD = f"correct horse {CANARY}"
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from sqlmodel import col
 from src.app import create_app
 from src.auth.models import User
 from src.core.bodies import FORM_TYPE
+from src.openapi_examples import BODIES
 from tests.clients import register
 from tests.conftest import make_settings
-from tests.factories import PASSWORD, Person, bearer, log_in, sign_up
+from tests.factories import Person, bearer, log_in, sign_up
 
 pytestmark = pytest.mark.one_database
 
@@ -100,7 +101,7 @@ async def test_what_execute_sends_succeeds_when_ids_are_real(
     assert first.name == "sign_up"
     user = (await execute(client, first, {}, {})).json()["user"]
     await make_administrator(engine, user["email"])
-    person = Person(user["email"], PASSWORD, "", "", user)
+    person = Person(user["email"], BODIES["sign_up"]["password"], "", "", user)
     program = await register(engine, customer_id="acme", may_introspect=True)
     service_token = await program.service_token(client)
 
