@@ -229,3 +229,26 @@ def _routes(routes: Any) -> Iterator[Any]:
             yield route
         else:
             yield from _routes(included.routes)
+
+
+def test_links_lead_to_operations_and_members_that_there_are(document: Document) -> None:
+    by_id = {operation["operationId"]: operation for _, operation in operations(document)}
+    links = [
+        link
+        for operation in by_id.values()
+        for response in operation["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    assert len(links) >= 20
+    for link in links:
+        target = by_id[link["operationId"]]
+        taken = {parameter["name"] for parameter in target.get("parameters", [])}
+        assert set(link.get("parameters", {})) <= taken, link
+        assert "requestBody" in target or "requestBody" not in link, link
+
+
+def test_no_parameter_is_said_to_be_null(document: Document) -> None:
+    for route, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            assert "type" in parameter["schema"] or "enum" in parameter["schema"], route
+            assert {"type": "null"} not in parameter["schema"].get("anyOf", []), route
