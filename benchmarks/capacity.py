@@ -162,7 +162,7 @@ def main() -> int:
                 show(title, header, rows)
     checks = check(contest.measured)
     show(*report.goals(checks))
-    print("\n6. is with refresh_at_scale and session_memory.")
+    print("\nGoal 6 is measured by refresh_at_scale and session_memory.")
     return 0 if all(each.kept for _, each in checks) else 1
 
 

@@ -3,12 +3,11 @@
 import asyncio
 import math
 import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.api import Work
-from benchmarks.load import Client, Tally, repeat, together
+from benchmarks.load import Client, Tally, for_seconds, repeat, together
 from benchmarks.race import Entry
 
 FLOODING = 50
@@ -47,7 +46,7 @@ async def flood(entry: Entry) -> Flood:
     flooding = [Client(api, others[number % len(others)], port) for number in range(FLOODING)]
     idle = await watch(watching, seconds=IDLE_SECONDS)
     log_ins, flooded = await asyncio.gather(
-        repeat(Work.LOG_IN, flooding, seconds=FILLING_SECONDS + FLOOD_SECONDS),
+        repeat(Work.LOG_IN, flooding, going_on=for_seconds(FILLING_SECONDS + FLOOD_SECONDS)),
         watch(watching, after=FILLING_SECONDS, seconds=FLOOD_SECONDS),
     )
     for client in (*watching, *flooding):
@@ -59,10 +58,10 @@ async def flood(entry: Entry) -> Flood:
 async def watch(clients: Sequence[Client], *, seconds: float, after: float = 0.0) -> Tally:
     """Profiles with pauses between them, for so long; the last one is waited for."""
     await asyncio.sleep(after)
-    end = time.perf_counter() + seconds
+    going_on = for_seconds(seconds)
 
     async def one(client: Client, tally: Tally) -> None:
-        while time.perf_counter() < end:
+        while going_on():
             await client.do(Work.PROFILE, tally)
             await asyncio.sleep(PAUSE_SECONDS)
 

@@ -132,15 +132,25 @@ async def together(
     return tally
 
 
-async def repeat(work: Work, clients: Sequence[Client], *, seconds: float) -> Tally:
-    """Every client does the work again and again for so long."""
-    end = time.perf_counter() + seconds
+async def repeat(
+    work: Work,
+    clients: Sequence[Client],
+    *,
+    going_on: Callable[[], bool],
+) -> Tally:
+    """Every client does the work again and again, as long as this says so."""
 
     async def one(client: Client, tally: Tally) -> None:
-        while time.perf_counter() < end:
+        while going_on():
             await client.do(work, tally)
 
     return await together(clients, one)
+
+
+def for_seconds(seconds: float) -> Callable[[], bool]:
+    """Whether that time, from now on, has not passed."""
+    end = time.perf_counter() + seconds
+    return lambda: time.perf_counter() < end
 
 
 async def once(work: Work, clients: Sequence[Client]) -> Tally:

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,11 @@ class Server:
     port: int
     seconds_to_first_answer: float
 
-    def processor_seconds(self) -> float:
-        """What all of its threads have used so far."""
-        return sum(_processor_seconds(pid) for pid in _tree(self.process.pid))
+    def processor_clock(self) -> Callable[[], float]:
+        """How many seconds all threads of its processes have used since now."""
+        pids = _tree(self.process.pid)
+        before = _processor_seconds(pids)
+        return lambda: _processor_seconds(pids) - before
 
     def resident_mebibytes(self) -> float:
         """Of the largest process: the worker, where a supervisor started it."""
@@ -85,12 +87,12 @@ def _answers(port: int, path: str) -> bool:
         return False
 
 
-def _processor_seconds(pid: int) -> float:
-    """The clock of another process, in nanoseconds where /proc tells hundredths of a second.
+def _processor_seconds(pids: Sequence[int]) -> float:
+    """The clocks of other processes, in nanoseconds where /proc tells hundredths of a second.
 
     Source: clock_getcpuclockid(3), as Linux encodes its result.
     """
-    return time.clock_gettime((~pid << 3) | 2)
+    return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
 
 
 def _tree(root: int) -> list[int]:

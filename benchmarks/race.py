@@ -1,4 +1,4 @@
-"""The race: everybody serves from the start, and they take turns in short slices."""
+"""The race: everybody serves from the start, and they take turns in slices of processor time."""
 
 import subprocess
 import time
@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 from benchmarks.api import Person, Work
 from benchmarks.contestants import Contestant
-from benchmarks.load import Client, Tally, once, repeat
+from benchmarks.load import Client, Tally, for_seconds, once, repeat
 from benchmarks.processes import Server, free_port, serving
 
 SERVER_CORES, LOAD_CORES = {0}, {1}
 PEOPLE = 16
 PREPARE_SECONDS = 60
 WARM_UP_ROUNDS = 1
+MOST_WAITING = 4  # times as long as a slice takes where the server has its core for itself
 
 
 class Cost(NamedTuple):
@@ -109,20 +110,24 @@ async def cost_of(
     *,
     seconds: float = 0,
 ) -> Cost:
-    """Of one answer, when the clients ask for so long, or else once each. Connecting is free.
+    """Of one answer. The clients ask until the server has used so much time, or else once each.
 
-    Raises: RuntimeError when a request failed: then the figure would be of something else.
+    Connecting is free. Raises: RuntimeError when a request failed: then the figure would be of
+    something else.
     """
     for client in clients:
         await client.connect()
-    before, started = entry.server.processor_seconds(), time.perf_counter()
-    tally = await (repeat(work, clients, seconds=seconds) if seconds else once(work, clients))
-    elapsed = time.perf_counter() - started
-    used = entry.server.processor_seconds() - before
+    used, started = entry.server.processor_clock(), time.perf_counter()
+    if seconds:
+        not_too_long = for_seconds(seconds * MOST_WAITING)
+        tally = await repeat(work, clients, going_on=lambda: used() < seconds and not_too_long())
+    else:
+        tally = await once(work, clients)
+    processor, elapsed = used(), time.perf_counter() - started
     for client in clients:
         client.close()
     _require_none_failed(entry, work, tally)
-    return Cost(used / len(tally.seconds), elapsed / len(tally.seconds))
+    return Cost(processor / len(tally.seconds), elapsed / len(tally.seconds))
 
 
 async def race(entries: Sequence[Entry], *, rounds: int, seconds: float) -> Costs:

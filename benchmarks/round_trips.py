@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from redis.asyncio import Redis
 
 from benchmarks.api import Work
-from benchmarks.load import repeat
+from benchmarks.load import for_seconds, repeat
 from benchmarks.race import Entry
 
 CALLS = 2_000
@@ -32,7 +32,7 @@ async def per_refresh(entry: Entry, redis: Redis) -> float:
     await asyncio.sleep(COUNTED_SECONDS)
     background = await _reads(redis) - before
     before = await _reads(redis)
-    tally = await repeat(Work.REFRESH, entry.clients, seconds=COUNTED_SECONDS)
+    tally = await repeat(Work.REFRESH, entry.clients, going_on=for_seconds(COUNTED_SECONDS))
     reads = await _reads(redis) - before - background
     for client in entry.clients:
         client.close()

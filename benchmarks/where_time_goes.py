@@ -20,7 +20,7 @@ import uvloop
 from benchmarks.api import Work
 from benchmarks.capacity import started
 from benchmarks.contestants import LATCHKEY, PEERS_PYTHON, TIMED
-from benchmarks.load import repeat
+from benchmarks.load import for_seconds, repeat
 from benchmarks.race import Entry, admit_people
 from benchmarks.table import print_markdown, print_table
 
@@ -50,7 +50,7 @@ async def stacks(entry: Entry, work: Work, seconds: float) -> Stacks:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        await repeat(work, entry.clients, seconds=seconds + ATTACHING_SECONDS)
+        await repeat(work, entry.clients, going_on=for_seconds(seconds + ATTACHING_SECONDS))
         await spy.wait()
         for client in entry.clients:
             client.close()
