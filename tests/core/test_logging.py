@@ -199,8 +199,8 @@ async def test_no_secret_is_in_the_log_the_database_or_redis(
     assert len(passwords) == 2
     assert len(answers) > 15
     for answer in answers:
-        for text in passwords:  # but where it was a member's name, which is told to be mended
-            assert text.encode() not in answer.replace(f'"pointer": "/{text}"'.encode(), b"")
+        for each in passwords:  # but where it was a member's name, which is told to be mended
+            assert each.encode() not in answer.replace(f'"pointer": "/{each}"'.encode(), b"")
     await http.get("/healthz")
     left: dict[str, bytes] = {"log": server.output.read_bytes()}
     for suffix in ("", "-wal"):
