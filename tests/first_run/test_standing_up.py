@@ -16,8 +16,9 @@ import pytest
 from src.first_run import listening
 from src.first_run.bounded_http import BoundedHttp
 from src.first_run.failures import ExitCode
+from tests.faults.figures import note
 from tests.first_run.processes import RunningServer, is_alive, running_server, wait_until
-from tests.processes.workers import milliseconds, report
+from tests.processes.workers import milliseconds
 
 pytestmark = [pytest.mark.faults, pytest.mark.one_database]
 
@@ -82,7 +83,8 @@ def test_workers_that_are_killed_are_replaced(two_workers: RunningServer) -> Non
         os.kill(each, signal.SIGKILL)
     # Nobody is turned away meanwhile: the supervisor keeps the port, and the request waits.
     assert httpx.get(two_workers.base + "/healthz", timeout=30).status_code == 200
-    report("Both workers killed", answered_after=milliseconds([time.perf_counter() - started]))
+    seconds = time.perf_counter() - started
+    note("all workers killed at once", "nobody is turned away", f"answered after {seconds:.2f} s")
     wait_until(lambda: len(two_workers.workers) == 2, 30, what="both workers")
     assert not set(killed) & set(two_workers.workers)
 
@@ -96,7 +98,7 @@ def test_1000_silent_clients_leave_everybody_else_served(server: RunningServer) 
             started = time.perf_counter()
             assert client.get("/healthz").status_code == 200
             seconds.append(time.perf_counter() - started)
-    report(f"{SILENT_CLIENTS} silent clients", other_requests=milliseconds(seconds))
+    note(f"{SILENT_CLIENTS:,} silent clients", "all others are served", milliseconds(seconds))
 
 
 def test_endless_headers_cost_no_memory(server: RunningServer) -> None:
@@ -108,7 +110,7 @@ def test_endless_headers_cost_no_memory(server: RunningServer) -> None:
                 while sent < 20 * 1024 * 1024:
                     sent += greedy.send(b"x" * BoundedHttp.most_unparsed_bytes)
     grown = (resident_bytes(server.process.pid) - before) / 1024 / 1024
-    report("20 × 20 MB of headers", memory=f"{grown:+.1f} MB")
+    note("20 × 20 MB of headers", "no memory", f"{grown:+.1f} MB")
     assert grown < 20
 
 
