@@ -155,6 +155,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         version=VERSION,
         summary="Sign up, log in and stay logged in, safely.",
         lifespan=_lifespan(settings, clock, metrics),
+        routes=[*token.busy.routes],
         docs_url=None,
         redoc_url=None,
         openapi_url=None if settings.is_production else "/openapi.json",

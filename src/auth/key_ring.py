@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, Self, TypeVar
 
 from jose import jwk, jws
 from jose.backends.base import Key
+from jose.utils import base64url_decode
 
 from src.core.clock import Clock, utc_now
 
@@ -73,7 +74,12 @@ class VerifyingKey:
         """Raises: `TokenRejected`, and what python-jose lets escape."""
         if not self._signature.fullmatch(signature):
             raise TokenRejected("not the one spelling of a signature")
-        document: bytes = jws.verify(presented, self._verifier, [self.algorithm])
+        # Not `jws.verify`, which decodes the header and looks for a key to it: this is the header's
+        # one key, made for one algorithm.
+        signed, _, _ = presented.rpartition(".")
+        if not self._verifier.verify(signed.encode(), base64url_decode(signature.encode())):
+            raise TokenRejected("signature")
+        document = base64url_decode(signed.partition(".")[2].encode())
         claims = json.loads(document.decode())  # UTF-8 alone; given bytes, it would guess
         if not isinstance(claims, dict):
             raise TokenRejected("claims are no object")
@@ -171,6 +177,12 @@ class KeyRing(Generic[AnyKey_co]):
         """Take another ring's keys: at once for every thread, since one attribute is all it is."""
         self._by_header = other._by_header
 
+    def holds(self, key: VerifyingKey) -> bool:
+        """Whether a key that verified a token still does."""
+        if self._by_header.get(key.header_segment) is not key:
+            return False
+        return key.not_after is None or not key.is_over(self._clock().timestamp())
+
     def writes(self, presented: str) -> bool:
         """Whether a token's header is one of ours; nothing else of it is looked at."""
         return presented.partition(".")[0] in self._by_header
@@ -187,7 +199,7 @@ class KeyRing(Generic[AnyKey_co]):
         if match is None:
             raise TokenRejected("not a compact JWS")
         key = self._by_header.get(match[1])
-        if key is None or key.is_over(self._clock().timestamp()):
+        if key is None or not self.holds(key):
             raise UnknownKey("not a header that we write")
         try:
             return key.verify(presented, match[2]), key

@@ -27,6 +27,7 @@ from src.auth.errors import (
 from src.auth.schemas import TokenResponse, Verification
 from src.core.bodies import StrictRoute
 from src.core.db import DbSession
+from src.core.direct import direct_router
 from src.core.errors import (
     AuthenticationRequired,
     InvalidRequest,
@@ -40,6 +41,7 @@ from src.core.metrics import metrics, outcome_told
 from src.core.problem_json import documents
 
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
+busy = direct_router(prefix="/auth", tags=["auth"])
 
 _LOGIN_BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -137,7 +139,7 @@ async def log_out(credential: PresentedForLogout, sessions: SessionsService) -> 
     await sessions.log_out(credential)
 
 
-@router.post("/verify", responses=documents(AuthenticationRequired, InvalidToken))
+@busy.post("/verify", responses=documents(AuthenticationRequired, InvalidToken))
 async def verify(identity: CurrentIdentity) -> Verification:
     """What the presented access token says, when it is valid."""
     return Verification(
