@@ -19,12 +19,13 @@ from src.anatomy.router import router as anatomy_router
 from src.assistant.plug import responding
 from src.auth.access_tokens import LEEWAY_SECONDS, AccessTokens
 from src.auth.audit import Audit
-from src.auth.authentication import ActiveUsers, TokenAuthentication
+from src.auth.authentication import TokenAuthentication
 from src.auth.customers import CustomerAuthentication
 from src.auth.dependencies import RECORDED
 from src.auth.external_users import add_external_user
 from src.auth.inspection import TokenInspection
 from src.auth.keys import Keys
+from src.auth.known_users import KnownUsers
 from src.auth.limits import RateLimits
 from src.auth.oauth_errors import OAuthRefusal
 from src.auth.oauth_responses import handle_oauth_error
@@ -95,6 +96,7 @@ class State(TypedDict):
     limits: RateLimits
     revocations: Revocations
     feed: RevocationFeed
+    known_users: KnownUsers
     authenticate: Authenticate
     still_signed_in: StillSignedIn
     service_tokens: ServiceTokens | None
@@ -155,7 +157,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         version=VERSION,
         summary="Sign up, log in and stay logged in, safely.",
         lifespan=_lifespan(settings, clock, metrics),
-        routes=[*token.busy.routes],
+        routes=[*token.busy.routes, *account.busy.routes],
         docs_url=None,
         redoc_url=None,
         openapi_url=None if settings.is_production else "/openapi.json",
@@ -250,6 +252,7 @@ async def running_parts(
                 redis,
                 follower,
                 hasher,
+                known_users=KnownUsers(engine),
                 better_auth=better_auth,
                 issuers=issuers,
                 responder=responder,
@@ -272,6 +275,7 @@ def _build_state(
     follower: Redis,
     hasher: PasswordHasher,
     *,
+    known_users: KnownUsers,
     better_auth: BetterAuth | None,
     issuers: TrustedIssuers | None,
     responder: Responder,
@@ -282,6 +286,7 @@ def _build_state(
     feed = RevocationFeed(
         RevocationStream(redis, follower, window=window),
         revocations,
+        forget=known_users.forget,
         clock=clock,
         metrics=metrics,
     )
@@ -299,14 +304,14 @@ def _build_state(
         audience=settings.JWT_AUDIENCE,
         clock=clock,
     )
-    active_users = ActiveUsers(sessionmaker)
-    authentication = TokenAuthentication(access_tokens, revocations, active_users)
+    authentication = TokenAuthentication(access_tokens, revocations, known_users)
     session_store = SessionStore(redis, _lifetimes(settings))
     sessions = Sessions(
         store=session_store,
         access_tokens=access_tokens,
         refresh_tokens=refresh_tokens,
         feed=feed,
+        known_users=known_users,
         clock=clock,
     )
     of_services = service_tokens(settings, clock=clock)
@@ -325,13 +330,14 @@ def _build_state(
         ),
         revocations=revocations,
         feed=feed,
-        authenticate=_authenticate(authentication, issuers, keys, active_users, sessionmaker),
+        known_users=known_users,
+        authenticate=_authenticate(authentication, issuers, keys, known_users, sessionmaker),
         still_signed_in=authentication.still_accepts,
         service_tokens=of_services,
         authenticate_customer=_authenticate_customer(of_services, issuers),
         inspection=TokenInspection(
             authenticate=authentication,
-            require_active=active_users.require,
+            require_active=known_users.require,
             refresh_tokens=refresh_tokens,
             store=session_store,
             sessions=sessions,
@@ -347,7 +353,7 @@ def _authenticate(
     own: Authenticate,
     issuers: TrustedIssuers | None,
     keys: Keys,
-    active_users: ActiveUsers,
+    known_users: KnownUsers,
     sessionmaker: SessionMaker,
 ) -> Authenticate:
     if issuers is None:
@@ -357,7 +363,7 @@ def _authenticate(
         is_ours=keys.access.writes,
         issuers=issuers,
         users=ExternalUsers(sessionmaker, add_external_user),
-        require_active=active_users.require,
+        require_active=known_users.require,
     )
 
 

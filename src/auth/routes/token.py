@@ -26,7 +26,6 @@ from src.auth.errors import (
 )
 from src.auth.schemas import TokenResponse, Verification
 from src.core.bodies import StrictRoute
-from src.core.db import DbSession
 from src.core.direct import direct_router
 from src.core.errors import (
     AuthenticationRequired,
@@ -105,7 +104,6 @@ async def refresh(
     mode: CurrentTokenMode,
     refresh_token: PresentedRefreshToken,
     sessions: SessionsService,
-    db: DbSession,
     idempotency_key: IdempotencyKey = None,
 ) -> TokenResponse:
     """Exchange a refresh token for its successor (RFC 6749 §6).
@@ -114,7 +112,7 @@ async def refresh(
     the same successor comes back. Later a spent token ends its session.
     """
     return mode.deliver(
-        await sessions.refresh(db, refresh_token, idempotency_key=idempotency_key),
+        await sessions.refresh(refresh_token, idempotency_key=idempotency_key),
     )
 
 
