@@ -57,6 +57,7 @@ lock: env-dev ## Compile the requirements*.in into pins with hashes
 	$(LOCK) requirements-embedded.in -o requirements-embedded.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) --no-deps requirements-chatkit.in -o requirements-chatkit.txt
+	$(LOCK) requirements-bench.in -o requirements-bench.txt
 
 openapi: env ## Rewrite the reviewed snapshot tests/openapi.json
 	$(BIN)/python -m src.cli openapi > tests/openapi.json.new
@@ -68,13 +69,13 @@ doctor: env ## Look whether everything is there that Latchkey needs
 migrate: env ## Bring the database's tables up to date
 	@$(BIN)/python -m src.cli migrate
 
-bench: env-dev ## Measure what was promised; one at a time: python -m benchmarks.NAME
+bench: env-dev .venv-bench/installed ## Measure what was promised; one at a time: python -m benchmarks.NAME
 	@status=0; for name in session_memory refresh_at_scale many_sessions login_timing \
-	history_at_scale chat_streams; do \
+	history_at_scale chat_streams capacity; do \
 	$(BIN)/python -m benchmarks.$$name || status=1; done; exit $$status
 
 clean: ## Take away the environment and caches; .env and .local (your data) stay
-	rm -rf .venv $(INTEROP)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache test-results
+	rm -rf .venv .venv-bench $(INTEROP)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache test-results
 	find src tests alembic benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: installing is repeated only when the pins change.
@@ -96,6 +97,13 @@ clean: ## Take away the environment and caches; .env and .local (your data) stay
 	@echo "Installing the tools for checking and testing into .venv ..."
 	@$(PIP) -r requirements-dev.txt
 	@$(PIP) --no-deps -r requirements-chatkit.txt
+	@touch $@
+
+.venv-bench/installed: .venv/installed requirements-bench.txt
+	@echo "Installing the peers that benchmarks compare us with into .venv-bench ..."
+	@$(BIN)/python -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	-r requirements-bench.txt
 	@touch $@
 
 $(INTEROP)/node_modules/installed: $(INTEROP)/package-lock.json

@@ -41,7 +41,7 @@ async def fill(sessions: SessionMaker, count: int) -> tuple[UUID, UUID, list[UUI
         for _ in range(OTHER_SESSIONS):
             await add_session(db, user.id, count // 10)
         session_id, ids = await add_session(db, user.id, count)
-        await db.exec(text("ANALYZE"))
+        await (await db.connection()).execute(text("ANALYZE"))
         await db.commit()
     return user.id, session_id, ids
 

@@ -167,6 +167,24 @@ def enable(email: str) -> None:
     typer.echo(f"{email} is enabled.")
 
 
+@user_app.command("reset-password")
+def reset_password(
+    email: str,
+    *,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read one line instead of asking.")
+    ] = False,
+) -> None:
+    """Set a forgotten password anew, best typed by its owner; the account's sessions end."""
+    from src.first_run import administration  # noqa: PLC0415 - it loads the whole application
+
+    with failures_told():
+        administration.reset_password(
+            load_settings(), email=email, password=_password(password_stdin)
+        )
+    typer.echo(f"{email} has another password, and is logged in nowhere.")
+
+
 @sessions_app.command("list")
 def list_sessions(email: str) -> None:
     """Where somebody is logged in, the most recently used first."""

@@ -82,6 +82,22 @@ class Administration:
             )
         return user
 
+    async def reset_password(self, user_id: UUID, password_hash: str) -> None:
+        """Put another password's hash in the place of one that was forgotten; all sessions end.
+
+        Raises: `UserNotFound`.
+        """
+        # Locked until the commit: a log-in with the old password waits, and finds it changed.
+        locked = await users.lock_with_administrators(self._db, user_id)
+        user = next((each for each in locked if each.id == user_id), None)
+        if user is None:
+            raise UserNotFound
+        user.password_hash = password_hash
+        await self._db.flush()
+        await self._sessions.end_all(user_id=user_id, cause="password-reset")
+        await self._db.commit()
+        note(Event.PASSWORD_RESET, user_id=user_id, actor_id=self._actor_id)
+
     async def end_sessions(self, user_id: UUID) -> None:
         """Raises: `UserNotFound`."""
         await self.user(user_id)

@@ -34,6 +34,7 @@ class Event(StrEnum):
     LOGGED_IN = "logged-in"
     LOGIN_FAILED = "login-failed"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - an event's name
+    PASSWORD_RESET = "password-reset"  # noqa: S105 - an event's name
     PASSWORD_REFUSED = "password-refused"  # noqa: S105 - an event's name
     SESSION_ENDED = events.SESSION_ENDED
     REFRESH_REFUSED = "refresh-refused"

@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from src.core.endpoints import is_overheard
+from src.core.endpoints import is_overheard, is_postgresql_overheard, is_redis_overheard
 from src.core.secret_strength import weakness_of
 from src.core.setting_kinds import (
     AlwaysTrue,
@@ -29,6 +29,7 @@ from src.core.setting_kinds import (
 
 ENV_FILE: Final = ".env"
 MIN_PRODUCTION_ROUNDS: Final = 10  # the least that OWASP still accepts for bcrypt
+UNLESS_PRIVATE: Final = "or, where the network to it is private, set PLAINTEXT_STORES_ALLOWED=true"
 GENERATE_SECRETS = "Run: python -m src.cli secrets generate"
 MISSING: Final = {
     "JWT_SECRET_KEY": f"access tokens cannot be signed without it. {GENERATE_SECRETS}",
@@ -134,6 +135,11 @@ class Settings(BaseSettings):
         default=None,
         description="redis://, rediss://, unix://, redis+sentinel://host,host/service or "
         "redis+cluster://host,host; without it `make run` starts its own Redis",
+    )
+    PLAINTEXT_STORES_ALLOWED: bool = Field(
+        default=False,
+        description="true lets production reach PostgreSQL and Redis elsewhere without verified "
+        "TLS: for networks that nobody else is on",
     )
     SERVICE_TOKEN_SECRET: SharedSecret | None = Field(
         default=None,
@@ -289,8 +295,25 @@ class Settings(BaseSettings):
                 self.ASSISTANT_BASE_URL or "https://",
             ),
         }
+        if not self.PLAINTEXT_STORES_ALLOWED:
+            refused |= self._overheard_stores()
         if any(refused.values()):
             raise ValueError("\n".join(text for text, applies in refused.items() if applies))
+
+    def _overheard_stores(self) -> dict[str, bool]:
+        databases = {
+            f"{name} can be read on its way: add ?sslmode=verify-full, {UNLESS_PRIVATE}": (
+                not url.startswith("sqlite") and is_postgresql_overheard(url)
+            )
+            for name, url in (
+                ("DATABASE_URL", self.DATABASE_URL),
+                ("BETTER_AUTH_DATABASE_URL", self.BETTER_AUTH_DATABASE_URL or "sqlite"),
+            )
+        }
+        return databases | {
+            "REDIS_URL can be read on its way: use rediss:// and check the certificate, "
+            f"{UNLESS_PRIVATE}": is_redis_overheard(self.REDIS_URL or "unix://"),
+        }
 
     @property
     def is_production(self) -> bool:

@@ -15,6 +15,8 @@ from src.app import running_parts
 from src.auth.administration import Administration
 from src.auth.emails import parse_email
 from src.auth.external_users import is_placeholder
+from src.auth.password_policy import require_strong
+from src.auth.passwords import PasswordHasher
 from src.auth.schemas import SessionView, UserChange
 from src.auth.sessions import Sessions
 from src.auth.store import users
@@ -36,6 +38,7 @@ class _Case:
     user_id: UUID
     db: AsyncSession
     sessions: Sessions
+    hasher: PasswordHasher
 
     @property
     def administration(self) -> Administration:
@@ -69,6 +72,26 @@ def set_active(settings: Settings, *, email: str, is_active: bool) -> None:
         await case.administration.change(case.user_id, UserChange(is_active=is_active))
 
     _with_account(settings, email, change)
+
+
+def reset_password(settings: Settings, *, email: str, password: str) -> None:
+    """Set the password of who forgot theirs; all their sessions end. Raises: `CommandFailure`."""
+    if is_placeholder(email):
+        raise Refused(f"{email} is somebody whom an issuer vouches for: no password is kept here.")
+
+    async def reset(case: _Case) -> None:
+        user = await case.administration.user(case.user_id)
+        require_strong(
+            password,
+            minimum=settings.PASSWORD_MIN_LENGTH,
+            email=user.email_key,
+            username=user.username,
+            pointer="/password",
+        )
+        new_hash = await case.hasher.hash(password)
+        await case.administration.reset_password(case.user_id, new_hash)
+
+    _with_account(settings, email, reset)
 
 
 def list_sessions(settings: Settings, *, email: str) -> list[SessionView]:
@@ -113,7 +136,7 @@ async def _run(settings: Settings, email: str, task: Callable[[_Case], Awaitable
         user = await users.by_email_key(db, key)
         if user is None:
             raise Refused(f"No account has the e-mail {email}.")
-        return await task(_Case(user.id, db, parts["sessions"]))
+        return await task(_Case(user.id, db, parts["sessions"], parts["hasher"]))
 
 
 def _email_key(email: str) -> str:
@@ -144,5 +167,5 @@ def _as_failure(error: Problem | ValidationError) -> CommandFailure:
     if isinstance(error, ServiceUnavailable):
         return RedisUnavailable(f"A store does not answer ({error.cause}). Run this again.")
     if isinstance(error, Problem):
-        return Refused(error.detail)
+        return Refused(" ".join([error.detail, *(each.detail for each in error.errors)]))
     return Refused(" ".join(f"{detail['msg']}." for detail in error.errors()))

@@ -149,7 +149,12 @@ class BoundedHttp(HttpToolsProtocol):
             log_problem(problem)
         response = render(problem, request_id=request_id)
         response.headers.update(
-            {"connection": "close", "x-content-type-options": "nosniff", "x-request-id": request_id}
+            {
+                "connection": "close",
+                "x-content-type-options": "nosniff",
+                "referrer-policy": "no-referrer",
+                "x-request-id": request_id,
+            }
         )
         status = HTTPStatus(problem.status)
         lines = [f"HTTP/1.1 {status} {status.phrase}".encode()]

@@ -2,23 +2,21 @@
 
 import socket
 import sys
-import time
 from dataclasses import dataclass
 from typing import Final
 
 from uvicorn import Config, Server
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import ChangeReload, Multiprocess
+from uvicorn.supervisors import ChangeReload
 
 from src.core.logging import log_event
 from src.first_run.bounded_http import BoundedHttp
 from src.first_run.failures import ExitCode
+from src.first_run.workers import GRACEFUL_SECONDS, Workers, prepare_workers
 
-GRACEFUL_SECONDS: Final = 7  # the rest of ten is for what follows, and for Redis
 # A worker that says nothing for so long hangs. It is silent while it imports us: on a busy machine
 # longer than the 5 s of uvicorn, which would then kill it again and again.
 HANGING_SECONDS: Final = 15
-LAST_SECONDS: Final = 1.0  # after these, a worker that should have ended is frozen
 OTHER_FILES: Final = 256  # connections to database and Redis, logs, libraries
 
 
@@ -30,28 +28,6 @@ class ServerOptions:
     port: int = 8000
     workers: int = 1
     reload: bool = False
-
-
-class Workers(Multiprocess):
-    """The supervisor: it replaces workers that died or hang, and in the end awaits none for ever.
-
-    Of uvicorn 0.54.0 it relies on `processes`, each with its `process` of multiprocessing and the
-    `child_conn` by which that is asked whether it lives.
-    """
-
-    def keep_subprocess_alive(self) -> None:
-        for worker in self.processes:
-            worker.child_conn.close()  # only its own end is left: it dies, and no answer is awaited
-        super().keep_subprocess_alive()
-
-    def join_all(self) -> None:
-        end = time.monotonic() + GRACEFUL_SECONDS + LAST_SECONDS
-        for worker in self.processes:
-            worker.process.join(max(0.0, end - time.monotonic()))
-            if worker.exitcode is None:
-                log_event("worker-killed", process=worker.pid)
-                worker.process.kill()
-        super().join_all()
 
 
 def serve(options: ServerOptions, listener: socket.socket) -> None:
@@ -78,6 +54,7 @@ def serve(options: ServerOptions, listener: socket.socket) -> None:
         ChangeReload(config, target=server.run, sockets=[listener]).run()
         return
     if config.workers > 1:
+        prepare_workers()
         supervisor = Workers(config, sockets=[listener])
         supervisor.run()
         started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)

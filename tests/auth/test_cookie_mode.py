@@ -321,7 +321,7 @@ async def test_without_secure_the_cookie_has_a_plain_name(plain: Client) -> None
 def test_production_refuses_an_insecure_cookie() -> None:
     production = {
         "ENVIRONMENT": "production",
-        "DATABASE_URL": "postgresql://latchkey@database.example/latchkey",
+        "DATABASE_URL": "postgresql://latchkey@database.example/latchkey?sslmode=verify-full",
         "REDIS_URL": "rediss://redis.example",
         "BCRYPT_ROUNDS": 12,
         "RATE_LIMITS": "on",

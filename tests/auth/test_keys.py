@@ -76,8 +76,8 @@ def test_a_file_that_others_may_read_is_refused_in_production_and_noted_in_devel
     assert events(caplog) == ["keys-open-to-others"]
     production = make_settings(
         ENVIRONMENT="production",
-        DATABASE_URL="postgresql://h/d",
-        REDIS_URL="redis://h",
+        DATABASE_URL="postgresql://h/d?sslmode=verify-full",
+        REDIS_URL="rediss://h",
         BCRYPT_ROUNDS=12,
         JWT_KEYS_FILE=str(path),
     )

@@ -38,9 +38,13 @@ async def test_a_person_signs_up_comes_back_chats_refreshes_and_leaves_for_good(
     await say(page, "Where is my heart?")
     await refresh_by_hand(page, generation=1)
     await go_to(page, "Account")
+    await expect(page.locator("#person-name")).to_have_text(visitor.email)
+    await expect(page.locator("#person-email")).to_be_hidden()
     await page.fill("#profile-username", f"ada-{visitor.password[-6:]}")
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#person-name")).to_have_text(f"ada-{visitor.password[-6:]}")
+    await expect(page.locator("#person-email")).to_have_text(visitor.email)
+    await expect(page.locator("#person-email")).to_be_visible()
 
     last = await stored_refresh_token(page)
     await log_out(page)

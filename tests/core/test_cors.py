@@ -125,7 +125,7 @@ async def test_null_reads_answers_where_settings_allow_it_and_never_with_cookies
 async def test_production_refuses_null() -> None:
     settings = make_settings(
         ENVIRONMENT="production",
-        DATABASE_URL="postgresql://latchkey@database.example/latchkey",
+        DATABASE_URL="postgresql://latchkey@database.example/latchkey?sslmode=verify-full",
         REDIS_URL="rediss://redis.example",
         BCRYPT_ROUNDS=12,
     )

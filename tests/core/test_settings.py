@@ -210,6 +210,62 @@ def test_production_refuses_everything_that_is_for_development_at_once(
 
 
 @pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "postgresql://db.example.com/l"),
+        ("DATABASE_URL", "postgresql://me:hunter2@db.example.com/l?sslmode=require"),
+        ("DATABASE_URL", "postgresql://db.example.com/l?sslmode=verify-ca"),
+        ("DATABASE_URL", "postgresql://localhost,db.example.com/l"),
+        ("DATABASE_URL", "postgresql://localhost/l?host=db.example.com"),
+        ("BETTER_AUTH_DATABASE_URL", "postgresql://me:hunter2@10.0.0.8/auth"),
+        ("REDIS_URL", "redis://:hunter2@redis.example.com"),
+        ("REDIS_URL", "rediss://redis.example.com?ssl_cert_reqs=none"),
+        ("REDIS_URL", "rediss://redis.example.com?ssl_check_hostname=False"),
+        ("REDIS_URL", "redis+sentinel://localhost:26379/main"),
+        ("REDIS_URL", "redis+cluster://127.0.0.1:6379"),
+        ("REDIS_URL", "rediss+cluster://redis.example.com?ssl_cert_reqs=NONE"),
+    ],
+)
+def test_production_reaches_no_store_that_others_could_overhear_or_pose_as(
+    good: pytest.MonkeyPatch, name: str, url: str
+) -> None:
+    good.setenv("ENVIRONMENT", "production")
+    good.setenv("DATABASE_URL", "postgresql:///l?host=/run/postgresql")
+    good.setenv(name, url)
+
+    (line,) = problems(serving=True)
+    assert line.startswith(f"{name} can be read on its way: ")
+    assert line.endswith("PLAINTEXT_STORES_ALLOWED=true")
+    assert "hunter2" not in line
+
+    good.setenv("PLAINTEXT_STORES_ALLOWED", "true")
+    assert load_settings(serving=True).is_production
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "postgresql://db.example.com/l?sslmode=verify-full&sslrootcert=system"),
+        ("DATABASE_URL", "postgresql://me:secret@[::1]:5432/l"),
+        ("DATABASE_URL", "postgresql+asyncpg://localhost/l"),
+        ("REDIS_URL", "rediss://redis.example.com"),
+        ("REDIS_URL", "rediss+sentinel://a.example.com,b.example.com/main"),
+        ("REDIS_URL", "rediss+cluster://redis.example.com?ssl_ca_certs=/etc/ca.pem"),
+        ("REDIS_URL", "redis://:secret@127.0.0.1:6379/0"),
+        ("REDIS_URL", "unix:///run/redis/redis.sock"),
+    ],
+)
+def test_production_reaches_stores_by_verified_tls_or_on_this_machine(
+    good: pytest.MonkeyPatch, name: str, url: str
+) -> None:
+    good.setenv("ENVIRONMENT", "production")
+    good.setenv("DATABASE_URL", "postgresql:///l?host=/run/postgresql")
+    good.setenv(name, url)
+
+    assert load_settings(serving=True).is_production
+
+
+@pytest.mark.parametrize(
     ("url", "complaint"),
     [
         ("localhost:11434/v1", "must start with http:// or https:// and name a host"),
@@ -242,11 +298,20 @@ def test_in_production_the_assistant_may_be_on_this_machine(
     good: pytest.MonkeyPatch, host: str
 ) -> None:
     good.setenv("ENVIRONMENT", "production")
-    good.setenv("DATABASE_URL", "postgresql://db.example.com/latchkey")
+    good.setenv("DATABASE_URL", "postgresql://db.example.com/latchkey?sslmode=verify-full")
     good.setenv("ASSISTANT_BASE_URL", f"http://{host}:11434/v1")
     good.setenv("ASSISTANT_MODEL", "a-model")
 
     assert load_settings().ASSISTANT_MODEL == "a-model"
+
+
+@pytest.mark.parametrize("origins", ["*", "https://*.example.com", "https://a.example,*", "null"])
+def test_origins_are_named_and_never_all(good: pytest.MonkeyPatch, origins: str) -> None:
+    good.setenv("CORS_ORIGINS", origins)
+
+    (line,) = problems()
+    assert line.startswith("CORS_ORIGINS ")
+    assert "is not an origin such as https://app.example.com" in line
 
 
 @pytest.mark.usefixtures("good")
@@ -281,7 +346,7 @@ def test_a_weak_secret_of_better_auth_is_for_development(good: pytest.MonkeyPatc
     assert load_settings().BETTER_AUTH_SECRET
 
     good.setenv("ENVIRONMENT", "production")
-    good.setenv("DATABASE_URL", "postgresql://db.example.com/latchkey")
+    good.setenv("DATABASE_URL", "postgresql://db.example.com/latchkey?sslmode=verify-full")
 
     (line,) = problems()
     assert line.startswith("BETTER_AUTH_SECRET is weak")

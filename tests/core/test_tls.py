@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy.exc import DBAPIError
 
+from src.core.db import build_engine
 from src.core.errors import ServiceUnavailable
 from src.core.redis import build_redis, reach
 from src.issuers.jwks import JwksClient, KeysUnreachable
@@ -65,6 +68,25 @@ async def impostor(tmp_path: Path) -> AsyncIterator[Impostor]:
         yield made
 
 
+@pytest.fixture
+async def postgresql_impostor(tmp_path: Path) -> AsyncIterator[Impostor]:
+    """Its clients ask in plain bytes whether it does TLS, and it says so."""
+    made = Impostor(self_signed(tmp_path))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made.certificate)
+
+    async def agree(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)
+        writer.write(b"S")
+        with suppress(OSError):
+            await writer.start_tls(context)
+            await made.hear(reader, writer)
+
+    async with await asyncio.start_server(agree, HOST, 0) as server:
+        made.port = server.sockets[0].getsockname()[1]
+        yield made
+
+
 async def ping(url: str) -> None:
     redis = build_redis(url)
     try:
@@ -81,6 +103,20 @@ async def test_a_redis_that_nobody_vouches_for_gets_no_password(impostor: Impost
     with pytest.raises(ServiceUnavailable):  # it hangs up, having heard us
         await ping(f"{url}?ssl_ca_certs={impostor.certificate}")
     assert b"a-password" in b"".join(impostor.received)
+
+
+async def test_a_postgresql_that_nobody_vouches_for_hears_nothing(
+    postgresql_impostor: Impostor,
+) -> None:
+    for root in ("system", postgresql_impostor.certificate):
+        engine = build_engine(
+            f"postgresql://me:a-password@{HOST}:{postgresql_impostor.port}/db"
+            f"?sslmode=verify-full&sslrootcert={root}",
+        )
+        with pytest.raises((ssl.SSLCertVerificationError, DBAPIError)):
+            await engine.connect()
+        await engine.dispose()
+        assert any(postgresql_impostor.received) is (root != "system")
 
 
 async def test_an_issuer_that_nobody_vouches_for_is_not_asked_for_keys(impostor: Impostor) -> None:

@@ -99,6 +99,16 @@ class RunningServer:
         instance = json.loads((self.project / ".local" / "run.json").read_text())
         return str(instance["redis_socket"])
 
+    @property
+    def fork_servers(self) -> list[int]:
+        """The process ids of what its workers are forked from: one, once there are any."""
+        return [each for each in children_of(self.process.pid) if is_fork_server(each)]
+
+    @property
+    def workers(self) -> list[int]:
+        """The process ids of its workers, if it has several."""
+        return [worker for each in self.fork_servers for worker in children_of(each)]
+
     def post(self, path: str, **members: str) -> tuple[int, dict[str, str]]:
         """Status and document of a JSON request."""
         response = httpx.post(self.base + path, json=members, timeout=10)
@@ -159,6 +169,22 @@ def wait_until(condition: Callable[[], bool], seconds: float, *, what: str) -> N
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds} s for {what}")
         time.sleep(0.02)
+
+
+def children_of(process_id: int) -> list[int]:
+    """Their process ids; of a process that has ended, none."""
+    try:
+        children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in children.split()]
+
+
+def is_fork_server(process_id: int) -> bool:
+    try:
+        return b"multiprocessing.forkserver" in Path(f"/proc/{process_id}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def is_alive(process_id: int) -> bool:

@@ -222,7 +222,12 @@ def test_what_is_refused_is_told_as_a_problem(connection: socket.socket) -> None
     assert head.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
     assert problem["type"] == "urn:problem:header-too-large"
     assert f"x-request-id: {problem['request_id']}".encode() in head
-    assert b"connection: close" in head
+    for line in (
+        b"connection: close",
+        b"x-content-type-options: nosniff",
+        b"referrer-policy: no-referrer",
+    ):
+        assert line in head.splitlines()
 
 
 def test_what_is_no_http_is_told_as_a_problem(connection: socket.socket) -> None:

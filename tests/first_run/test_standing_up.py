@@ -35,19 +35,8 @@ def server(project: Path) -> Iterator[RunningServer]:
 @pytest.fixture
 def two_workers(project: Path) -> Iterator[RunningServer]:
     with running_server(project, "--workers", "2", **FAST) as started:
-        wait_until(lambda: len(workers_of(started)) == 2, 60, what="both workers")
+        wait_until(lambda: len(started.workers) == 2, 60, what="both workers")
         yield started
-
-
-def workers_of(server: RunningServer) -> list[int]:
-    """The process ids of its workers."""
-    supervisor = server.process.pid
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return [
-        int(child)
-        for child in children
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
 
 
 def connected(server: RunningServer) -> socket.socket:
@@ -78,22 +67,22 @@ def test_a_stuck_client_does_not_hold_up_the_end(server: RunningServer, half: by
 
 
 def test_a_frozen_worker_does_not_hold_up_the_end(two_workers: RunningServer) -> None:
-    frozen = workers_of(two_workers)[0]
+    frozen = two_workers.workers[0]
     os.kill(frozen, signal.SIGSTOP)
     assert two_workers.end() == ExitCode.OK
     assert not is_alive(frozen)
 
 
 def test_workers_that_are_killed_are_replaced(two_workers: RunningServer) -> None:
-    killed = workers_of(two_workers)
+    killed = two_workers.workers
     started = time.perf_counter()
     for each in killed:
         os.kill(each, signal.SIGKILL)
     # Nobody is turned away meanwhile: the supervisor keeps the port, and the request waits.
     assert httpx.get(two_workers.base + "/healthz", timeout=30).status_code == 200
     report("Both workers killed", answered_after=milliseconds([time.perf_counter() - started]))
-    wait_until(lambda: len(workers_of(two_workers)) == 2, 30, what="both workers")
-    assert not set(killed) & set(workers_of(two_workers))
+    wait_until(lambda: len(two_workers.workers) == 2, 30, what="both workers")
+    assert not set(killed) & set(two_workers.workers)
 
 
 def test_1000_silent_clients_leave_everybody_else_served(server: RunningServer) -> None:

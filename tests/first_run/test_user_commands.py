@@ -97,6 +97,29 @@ def test_a_disabled_account_is_out_until_it_is_enabled(server: RunningServer) ->
 
 
 @pytest.mark.faults
+def test_a_forgotten_password_is_replaced_and_every_session_ends(server: RunningServer) -> None:
+    account = Account(server, "forgetful")
+    token, another = account.log_in(), "an entirely new phrase"
+
+    weak = account.run("user", "reset-password", "--password-stdin", stdin="12345678\n")
+    assert (weak.returncode, weak.stdout) == (ExitCode.REFUSED, "")
+    assert "most common passwords" in weak.stderr
+    assert account.status(token) == 200
+
+    done = account.run("user", "reset-password", "--password-stdin", stdin=f"{another}\n")
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert another not in done.stdout + done.stderr
+    for told in ('"event": "password-reset"', '"cause": "password-reset"'):
+        assert told in done.stderr
+    account.is_refused_soon(token)
+    statuses = [
+        server.post("/auth/login", email=account.email, password=password)[0]
+        for password in (PASSWORD, another)
+    ]
+    assert statuses == [401, 200]
+
+
+@pytest.mark.faults
 def test_sessions_are_listed_and_ended_one_or_all(server: RunningServer) -> None:
     account = Account(server, "sessions")
     tokens = [account.log_in() for _ in range(3)]

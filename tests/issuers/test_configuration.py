@@ -164,8 +164,8 @@ def test_a_file_with_a_secret_is_closed_to_others_in_production(path: Path) -> N
         path,
         BACKEND,
         ENVIRONMENT="production",
-        DATABASE_URL="postgresql://db/latchkey",
-        REDIS_URL="redis://redis",
+        DATABASE_URL="postgresql://db/latchkey?sslmode=verify-full",
+        REDIS_URL="rediss://redis",
         BCRYPT_ROUNDS=12,
     )
     assert read_issuers(production)
