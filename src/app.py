@@ -32,7 +32,7 @@ from src.auth.oauth_responses import handle_oauth_error
 from src.auth.passwords import PasswordHasher
 from src.auth.refresh_tokens import RefreshTokens
 from src.auth.revocations import WAIT, RevocationFeed, Revocations
-from src.auth.routes import account, admin, clients, token, well_known
+from src.auth.routes import account, admin, clients, refresh, token, well_known
 from src.auth.routes import events as event_routes
 from src.auth.routes import sessions as session_routes
 from src.auth.service_tokens import ServiceTokens, canonical_customer_id, service_tokens
@@ -157,7 +157,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         version=VERSION,
         summary="Sign up, log in and stay logged in, safely.",
         lifespan=_lifespan(settings, clock, metrics),
-        routes=[*token.busy.routes, *account.busy.routes],
+        routes=[*token.busy.routes, *account.busy.routes, *refresh.busy.routes],
         docs_url=None,
         redoc_url=None,
         openapi_url=None if settings.is_production else "/openapi.json",

@@ -12,7 +12,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Generic, Self, TypeVar
 
-from jose import jwk, jws
+from jose import jwk
 from jose.backends.base import Key
 from jose.utils import base64url_decode
 
@@ -23,6 +23,7 @@ HMAC_SHA256_BYTES: Final = 32
 P256_BYTES: Final = 64  # r and s (RFC 7518 §3.4)
 RSA_BITS: Final = range(2048, 4097)  # RFC 7518 §3.3; with more, a token would become too long
 
+_COMPACT_JSON = json.JSONEncoder(separators=(",", ":"))
 _COMPACT_JWS = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)")
 # The last character of base64url without stray bits, by the number of bytes modulo 3.
 _LAST_CHARACTER: Final = ("[A-Za-z0-9_-]", "[AQgw]", "[AEIMQUYcgkosw048]")
@@ -60,11 +61,8 @@ class VerifyingKey:
         self.kid = kid
         self.not_after = not_after
         self._verifier = key
-        self._headers = {"typ": token_type, "kid": kid}
-        header = json.dumps(
-            {"alg": algorithm, **self._headers}, separators=(",", ":"), sort_keys=True
-        )
-        self.header_segment = base64url(header.encode())
+        header = {"alg": algorithm, "kid": kid, "typ": token_type}
+        self.header_segment = base64url(_COMPACT_JSON.encode(header).encode())
         self._signature = _canonical(signature_bytes)
 
     def is_over(self, now: float) -> bool:
@@ -91,6 +89,7 @@ class SigningKey(VerifyingKey):
 
     def __init__(self, *, secret: str, token_type: str, not_after: int | None = None) -> None:
         self._secret = secret.encode()
+        self._derived: dict[bytes, bytes] = {}
         self._key: Key = jwk.construct(secret, "HS256")
         super().__init__(
             self._key,
@@ -103,13 +102,14 @@ class SigningKey(VerifyingKey):
         )
 
     def derive(self, purpose: bytes) -> bytes:
-        """32 bytes that are bound to this key and to one purpose."""
-        return hmac.digest(self._secret, purpose, hashlib.sha256)
+        """32 bytes that are bound to this key and to one purpose, of which there are few."""
+        if purpose not in self._derived:
+            self._derived[purpose] = hmac.digest(self._secret, purpose, "sha256")
+        return self._derived[purpose]
 
-    def sign(self, claims: Mapping[str, Any]) -> str:
+    def sign(self, claims: Claims) -> str:
         """A JWS in compact form (RFC 7515 §7.1). Equal claims give equal bytes."""
-        signed: str = jws.sign(claims, self._key, headers=self._headers, algorithm=self.algorithm)
-        return signed
+        return _signed(self.header_segment, claims, self._key)
 
 
 class PublicKey(VerifyingKey):
@@ -148,10 +148,9 @@ class KeyPair(PublicKey):
             raise ValueError("is a public key, which cannot sign")
         super().__init__({**public, "alg": algorithm}, token_type=token_type, not_after=not_after)
 
-    def sign(self, claims: Mapping[str, Any]) -> str:
+    def sign(self, claims: Claims) -> str:
         """A JWS in compact form (RFC 7515 §7.1)."""
-        signed: str = jws.sign(claims, self._key, headers=self._headers, algorithm=self.algorithm)
-        return signed
+        return _signed(self.header_segment, claims, self._key)
 
 
 AnyKey_co = TypeVar("AnyKey_co", bound=VerifyingKey, covariant=True)
@@ -207,6 +206,12 @@ class KeyRing(Generic[AnyKey_co]):
             raise
         except Exception as error:  # python-jose lets a dozen kinds of exception escape
             raise TokenRejected(f"signature: {type(error).__name__}") from error
+
+
+def _signed(header_segment: str, claims: Claims, key: Key) -> str:
+    """What `jws.sign` gives, which encodes the header anew each time."""
+    text = f"{header_segment}.{base64url(_COMPACT_JSON.encode(claims).encode())}"
+    return f"{text}.{base64url(key.sign(text.encode()))}"
 
 
 def public_jwks(keys: Iterable[VerifyingKey]) -> dict[str, list[Jwk]]:

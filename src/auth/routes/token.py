@@ -1,4 +1,4 @@
-"""Log in, refresh, log out, verify."""
+"""Log in, log out, verify."""
 
 from typing import Any, Final
 
@@ -8,11 +8,9 @@ from src.auth.dependencies import (
     REPLACING,
     CurrentClient,
     CurrentTokenMode,
-    IdempotencyKey,
     LogInService,
     PresentedCredentials,
     PresentedForLogout,
-    PresentedRefreshToken,
     SessionsService,
 )
 from src.auth.errors import (
@@ -21,7 +19,6 @@ from src.auth.errors import (
     InvalidCredentials,
     InvalidRefreshToken,
     InvalidTokenMode,
-    RefreshTokenReused,
     TooManyRequests,
 )
 from src.auth.schemas import TokenResponse, Verification
@@ -88,32 +85,6 @@ async def log_in(
     """Open a session with e-mail and password, sent as JSON or as the OAuth2 password form."""
     with outcome_told(metrics().logged_in):
         return mode.deliver(await service(credentials, client))
-
-
-@router.post(
-    "/refresh",
-    responses=documents(
-        InvalidTokenMode,
-        InvalidRefreshToken,
-        RefreshTokenReused,
-        CrossSiteRequest,
-        ServiceUnavailable,
-    ),
-)
-async def refresh(
-    mode: CurrentTokenMode,
-    refresh_token: PresentedRefreshToken,
-    sessions: SessionsService,
-    idempotency_key: IdempotencyKey = None,
-) -> TokenResponse:
-    """Exchange a refresh token for its successor (RFC 6749 §6).
-
-    Repeating it is safe: within the grace time, and with the same `Idempotency-Key` for longer,
-    the same successor comes back. Later a spent token ends its session.
-    """
-    return mode.deliver(
-        await sessions.refresh(refresh_token, idempotency_key=idempotency_key),
-    )
 
 
 @router.post(
