@@ -19,7 +19,10 @@ from src.first_run.key_rotation import write_first_key
 from tests.conftest import REPOSITORY, make_settings
 
 LATCHKEY, PLAIN, BARE = "Latchkey", "plain route", "bare ASGI"
-WITHOUT_LAYERS = "Latchkey without layers"
+WITHOUT_LAYERS, TWO_CORES = "Latchkey without layers", "Latchkey on two cores"
+ES256, RS256 = "Latchkey with ES256", "Latchkey with RS256"
+FASTAPI_USERS, SIMPLEJWT, FLASK = "fastapi-users", "DRF simplejwt", "Flask-JWT-Extended"
+PEERS = (FASTAPI_USERS, SIMPLEJWT, FLASK)
 PEERS_PYTHON = REPOSITORY / ".venv-bench" / "bin" / "python"
 UVICORN = ("-m", "uvicorn", "--no-access-log", "--log-level", "warning", "--port", "{port}")
 # Of gunicorn's workers the one with threads keeps connections open, as all others here do.
@@ -95,6 +98,9 @@ LATCHKEY_API = Api(
         Work.REFRESH: Endpoint("POST", "/auth/refresh", {"refresh_token": "{refresh_token}"}),
     }
 )
+_OF_PEOPLE = {work: LATCHKEY_API.endpoints[work] for work in (Work.SIGN_UP, Work.LOG_IN)}
+HASHING_API = Api(_OF_PEOPLE)
+VERIFYING_API = Api({**_OF_PEOPLE, Work.VERIFY: LATCHKEY_API.endpoints[Work.VERIFY]})
 
 
 def latchkey(stores: Stores) -> Contestant:
@@ -121,7 +127,7 @@ def without_layers(shipped: Contestant) -> Contestant:
     """Latchkey, its verification alone, without middleware, log lines and headers."""
     http = ("--http", "src.first_run.bounded_http:BoundedHttp", "--no-proxy-headers")
     command = (*UVICORN, *http, "--no-server-header", "benchmarks.without_layers:app")
-    return replace(shipped, name=WITHOUT_LAYERS, command=command, api=_only(Work.VERIFY))
+    return replace(shipped, name=WITHOUT_LAYERS, command=command, api=VERIFYING_API)
 
 
 def with_algorithm(
@@ -134,13 +140,14 @@ def with_algorithm(
     environment = {**shipped.environment, **changes}
     names = ("JWT_SECRET_KEY", "JWT_REFRESH_SECRET_KEY", *changes)
     write_first_key(make_settings(**{name: environment[name] for name in names}), utc_now())
-    return replace(shipped, name=algorithm, environment=environment, api=_only(Work.VERIFY))
+    return replace(
+        shipped, name=f"{LATCHKEY} with {algorithm}", environment=environment, api=VERIFYING_API
+    )
 
 
-def _only(*works: Work) -> Api:
-    """Latchkey's, as far as it takes to do this work."""
-    needed = {Work.SIGN_UP, Work.LOG_IN, *works}
-    return Api({work: at for work, at in LATCHKEY_API.endpoints.items() if work in needed})
+def worker_alone(shipped: Contestant) -> Contestant:
+    """The worker process without `run`, which sees to the rest before it."""
+    return replace(shipped, command=(*UVICORN, "src.main:app"), prepare=())
 
 
 def peers(stores: Stores) -> list[Contestant]:
@@ -172,7 +179,7 @@ def _fastapi_users(stores: Stores) -> Contestant:
         Work.LOG_IN: Endpoint("POST", "/auth/jwt/login", form, is_form=True),
         Work.PROFILE: Endpoint("GET", "/users/me", bearer="access_token"),
     }
-    return _peer("fastapi-users", "fastapi_users_jwt", UVICORN, Api(endpoints), stores)
+    return _peer(FASTAPI_USERS, "fastapi_users_jwt", UVICORN, Api(endpoints), stores)
 
 
 def _simplejwt(stores: Stores) -> Contestant:
@@ -185,7 +192,7 @@ def _simplejwt(stores: Stores) -> Contestant:
         Work.REFRESH: Endpoint("POST", "/token/refresh/", {"refresh": "{refresh_token}"}),
     }
     api = Api(endpoints, access_token="access", refresh_token="refresh")  # noqa: S106 - names
-    return _peer("DRF simplejwt", "simplejwt", GUNICORN, api, stores)
+    return _peer(SIMPLEJWT, "simplejwt", GUNICORN, api, stores)
 
 
 def _flask(stores: Stores) -> Contestant:
@@ -196,4 +203,4 @@ def _flask(stores: Stores) -> Contestant:
         Work.VERIFY: Endpoint("POST", "/verify", bearer="access_token"),
         Work.REFRESH: Endpoint("POST", "/refresh", bearer="refresh_token"),
     }
-    return _peer("Flask-JWT-Extended", "flask_jwt", GUNICORN, Api(endpoints), stores)
+    return _peer(FLASK, "flask_jwt", GUNICORN, Api(endpoints), stores)

@@ -1,10 +1,12 @@
 """The race: everybody serves from the start, and they take turns in short slices."""
 
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.api import Person, Work
 from benchmarks.contestants import Contestant
@@ -17,7 +19,15 @@ PREPARE_SECONDS = 60
 WARM_UP_ROUNDS = 1
 TIMED = (Work.PROFILE, Work.VERIFY, Work.REFRESH)
 
-Costs = dict[tuple[str, Work], list[float]]  # processor seconds per answer, one for each round
+
+class Cost(NamedTuple):
+    """Seconds that one answer took on average: of the server's processor, and by the clock."""
+
+    processor: float
+    elapsed: float
+
+
+Costs = dict[tuple[str, Work], list[Cost]]  # one for each round
 
 
 @dataclass(frozen=True)
@@ -77,20 +87,27 @@ async def admit_people(entry: Entry) -> None:
         client.close()
 
 
-async def processor_seconds_per_answer(entry: Entry, work: Work, *, seconds: float) -> float:
-    """What one answer costs the server. Connecting is not counted.
+async def cost_of(
+    entry: Entry,
+    work: Work,
+    clients: Sequence[Client],
+    *,
+    seconds: float = 0,
+) -> Cost:
+    """Of one answer, when the clients ask for so long, or else once each. Connecting is free.
 
     Raises: RuntimeError when a request failed: then the figure would be of something else.
     """
-    for client in entry.clients:
+    for client in clients:
         await client.connect()
-    before = entry.server.processor_seconds()
-    tally = await repeat(work, entry.clients, seconds=seconds)
+    before, started = entry.server.processor_seconds(), time.perf_counter()
+    tally = await (repeat(work, clients, seconds=seconds) if seconds else once(work, clients))
+    elapsed = time.perf_counter() - started
     used = entry.server.processor_seconds() - before
-    for client in entry.clients:
+    for client in clients:
         client.close()
     _require_none_failed(entry, work, tally)
-    return used / len(tally.seconds)
+    return Cost(used / len(tally.seconds), elapsed / len(tally.seconds))
 
 
 async def race(entries: Sequence[Entry], *, rounds: int, seconds: float) -> Costs:
@@ -99,7 +116,7 @@ async def race(entries: Sequence[Entry], *, rounds: int, seconds: float) -> Cost
     for number in range(WARM_UP_ROUNDS + rounds):
         for entry in entries:
             for work in filter(entry.offers, TIMED):
-                cost = await processor_seconds_per_answer(entry, work, seconds=seconds)
+                cost = await cost_of(entry, work, entry.clients, seconds=seconds)
                 if number >= WARM_UP_ROUNDS:
                     costs.setdefault((entry.name, work), []).append(cost)
     return costs

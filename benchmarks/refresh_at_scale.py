@@ -31,6 +31,7 @@ LIFETIMES = Lifetimes(
     absolute=timedelta(days=30),
     grace=timedelta(seconds=30),
     recovery=timedelta(hours=24),
+    remembered=timedelta(minutes=15),
     sessions_per_user=CAP,
 )
 

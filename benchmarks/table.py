@@ -12,6 +12,13 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[objec
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
 
 
+def print_markdown(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """The same for a page of the documentation."""
+    print(f"\n**{title}**\n")
+    for row in (header, ["---"] * len(header), *rows):
+        print(f"| {' | '.join(map(str, row))} |")
+
+
 def verdict(promise: str, *, kept: bool) -> int:
     """Print it; the exit status."""
     print(f"\n{'kept' if kept else 'BROKEN'}: {promise}")

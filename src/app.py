@@ -40,6 +40,7 @@ from src.auth.sessions import Sessions
 from src.auth.store.rate_limits import RateLimitStore
 from src.auth.store.revocations import RevocationStream
 from src.auth.store.sessions import Lifetimes, SessionStore
+from src.auth.usage import Usage
 from src.chat.responder import Responder
 from src.chat.router import router as chat_router
 from src.chat.speech import Speeches
@@ -62,6 +63,7 @@ from src.core.problem_json import (
 from src.core.redis import build_follower, build_redis
 from src.core.settings import Settings
 from src.core.stopping import on_stop_signal
+from src.core.usage import CountUse
 from src.health.router import router as health_router
 from src.health.traces import tracing
 from src.issuers.authentication import ExternalAuthentication
@@ -94,6 +96,7 @@ class State(TypedDict):
     audit: Audit
     sessions: Sessions
     limits: RateLimits
+    count_use: CountUse
     revocations: Revocations
     feed: RevocationFeed
     known_users: KnownUsers
@@ -314,6 +317,10 @@ def _build_state(
         known_users=known_users,
         clock=clock,
     )
+    limits = RateLimits(
+        RateLimitStore(redis) if settings.RATE_LIMITS == "on" else None,
+        secret=settings.JWT_REFRESH_SECRET_KEY.get_secret_value(),
+    )
     of_services = service_tokens(settings, clock=clock)
     return State(
         settings=settings,
@@ -324,10 +331,8 @@ def _build_state(
         hasher=hasher,
         audit=Audit(sessionmaker, clock=clock),
         sessions=sessions,
-        limits=RateLimits(
-            RateLimitStore(redis) if settings.RATE_LIMITS == "on" else None,
-            secret=settings.JWT_REFRESH_SECRET_KEY.get_secret_value(),
-        ),
+        limits=limits,
+        count_use=Usage(limits),
         revocations=revocations,
         feed=feed,
         known_users=known_users,
@@ -383,6 +388,7 @@ def _lifetimes(settings: Settings) -> Lifetimes:
         absolute=timedelta(days=settings.SESSION_ABSOLUTE_DAYS),
         grace=timedelta(seconds=settings.REFRESH_GRACE_SECONDS),
         recovery=timedelta(hours=settings.REFRESH_RECOVERY_HOURS),
+        remembered=settings.access_ttl + timedelta(seconds=LEEWAY_SECONDS),
         sessions_per_user=settings.SESSIONS_PER_USER,
     )
 

@@ -15,6 +15,7 @@ from src.core.errors import (
 from src.core.identity import BEARER_SCHEME
 from src.core.problem_json import MEDIA_TYPE, SCHEMA, documents
 from src.openapi_examples import BODIES, IDS, PARAMETERS
+from src.openapi_links import add_links
 
 PASSWORD_SCHEME: Final = "Password"  # noqa: S105 - the scheme's name
 
@@ -48,7 +49,7 @@ Document = dict[str, Any]
 
 
 def amended(document: Document) -> Document:
-    """The document with problems as they are sent, examples, headers, and log-in by password."""
+    """The document with problems as they are sent, examples, headers, links, log-in by password."""
     document["info"]["description"] = DESCRIPTION
     document["tags"] = TAGS
     components = document.setdefault("components", {})
@@ -69,6 +70,7 @@ def amended(document: Document) -> Document:
     }
     for operation in _operations(document):
         _amend_operation(operation)
+    add_links({operation["operationId"]: operation for operation in _operations(document)})
     return document
 
 
@@ -78,9 +80,19 @@ def _operations(document: Document) -> list[Document]:
 
 def _amend_operation(operation: Document) -> None:
     operation["summary"] = operation["summary"].capitalize()
+    for parameter in operation.get("parameters", []):
+        _leave_null_out(parameter["schema"])
     _add_problems(operation)
     _add_headers(operation["responses"])
     _add_examples(operation)
+
+
+def _leave_null_out(schema: Document) -> None:
+    """A parameter is text or is absent; null, which FastAPI names as well, nobody can send."""
+    alternatives = schema.pop("anyOf", [])
+    for alternative in alternatives:
+        if alternative != {"type": "null"}:
+            schema.update(alternative)
 
 
 def _add_problems(operation: Document) -> None:

@@ -48,6 +48,10 @@ async def authenticate_by_id(access_token: str) -> Identity:
     )
 
 
+async def without_limits(*_: object, **__: object) -> None:
+    """Whatever is done is not counted."""
+
+
 def client_of(router: APIRouter, **state: Any) -> httpx.AsyncClient:
     """A client of an application that has this one router."""
     app = FastAPI()
@@ -56,7 +60,8 @@ def client_of(router: APIRouter, **state: Any) -> httpx.AsyncClient:
     app.add_exception_handler(HTTPException, handle_http_exception)
     app.add_exception_handler(RequestValidationError, handle_validation_error)
     app.add_exception_handler(Exception, handle_unexpected)
-    with_state = WithState(RequestContext(app), {"authenticate": authenticate_by_id, **state})
+    plugged = {"authenticate": authenticate_by_id, "count_use": without_limits, **state}
+    with_state = WithState(RequestContext(app), plugged)
     transport = httpx.ASGITransport(with_state)
     return httpx.AsyncClient(transport=transport, base_url="http://testserver")
 

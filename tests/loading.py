@@ -58,8 +58,9 @@ def _issue(sha: str, link: Link, device: str) -> bytes:
     index = keys.session_index(link.user_id)
     session = keys.session(link.user_id, link.session_id)
     idle, absolute = (str(int(each.total_seconds() * 1000)) for each in (IDLE, ABSOLUTE))
-    arguments = (link.session_id, link.jti_hash, idle, absolute, str(CAP), device, ADDRESS)
-    return _command("EVALSHA", sha, "2", index, session, *arguments)
+    arguments = (link.session_id, link.jti_hash, idle, absolute, str(CAP), device, ADDRESS, "0")
+    by_cap = keys.ended_lately(link.user_id, "cap")
+    return _command("EVALSHA", sha, "3", index, session, by_cap, *arguments)
 
 
 def _command(*words: str) -> bytes:

@@ -14,7 +14,9 @@ from src.anatomy.models import AnatomyRecord
 from src.anatomy.schemas import NewRecord, Record, RecordChange, RecordList
 from src.core.clock import Clock, utc_now
 from src.core.errors import FieldError, InvalidRequest, InvalidToken
+from src.core.usage import Limit
 
+RECORDS: Final = Limit("record", 120, timedelta(minutes=5))  # noted by one person
 SEVERE_KINDS: Final = ("symptom", "condition")
 EASTERNMOST: Final = timedelta(hours=14)  # no zone's calendar is further ahead of UTC
 

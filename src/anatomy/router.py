@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from src.anatomy import service
 from src.anatomy.catalogue import PartSlug, Region, SystemSlug
 from src.anatomy.errors import PartNotFound, RecordNotFound, SystemNotFound
-from src.anatomy.records import Records
+from src.anatomy.records import RECORDS, Records
 from src.anatomy.schemas import (
     Kind,
     NewRecord,
@@ -26,9 +26,10 @@ from src.anatomy.store import Chosen
 from src.core.bodies import StrictRoute
 from src.core.cursors import Cursor
 from src.core.db import DbSession
-from src.core.errors import AuthenticationRequired, InvalidToken
+from src.core.errors import AuthenticationRequired, InvalidToken, LimitReached
 from src.core.identity import CurrentUserId, current_user_id
 from src.core.problem_json import documents
+from src.core.usage import limited
 
 router = APIRouter(
     prefix="/anatomy",
@@ -114,7 +115,12 @@ async def list_records(
     return await records.page(user_id=user_id, chosen=chosen, limit=limit)
 
 
-@router.post("/records", status_code=201)
+@router.post(
+    "/records",
+    status_code=201,
+    dependencies=[limited(RECORDS)],
+    responses=documents(LimitReached),
+)
 async def add_record(body: NewRecord, user_id: CurrentUserId, records: RecordsService) -> Record:
     """Note something about a part of one's own body."""
     return await records.add(user_id=user_id, new=body)

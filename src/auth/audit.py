@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from src.auth.store import events
@@ -69,6 +69,12 @@ _REFUSALS: Final = {
 }
 # These cost an attacker nothing: each person and address is told of once a minute.
 _CHEAP: Final = {Event.LIMIT_REACHED, Event.ROLE_REFUSED, Event.CLIENT_REFUSED}
+
+
+class EndSession(Protocol):
+    """Ends a session, if it lives."""
+
+    async def __call__(self, *, user_id: UUID, session_id: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -143,10 +149,12 @@ class Audit:
         address: str = "",
         device: str = "",
         request_id: str | None = None,
+        end_session: EndSession | None = None,
     ) -> AsyncIterator[None]:
         """Write at the block's end what was noted inside, whether it failed or not.
 
-        Raises: `ServiceUnavailable` when that fails and access was granted.
+        Raises: `ServiceUnavailable` when that fails and access was granted; a session that was
+        opened is ended by `end_session`, for nobody gets its tokens.
         """
         where = {"address": address, "device": device, "request_id": request_id}
         trail = _Trail(self._clock, where)
@@ -158,7 +166,14 @@ class Audit:
             raise
         finally:
             _trail.reset(outer)
-        await self._write(trail, must=any(event.must_be_written for event, _ in trail.noted))
+        granted = [new for event, new in trail.noted if event.must_be_written]
+        try:
+            await self._write(trail, must=bool(granted))
+        except ServiceUnavailable:
+            for new in granted:
+                if end_session and new.user_id and new.session_id:
+                    await end_session(user_id=new.user_id, session_id=new.session_id)
+            raise
 
     async def _write(self, trail: _Trail, *, must: bool) -> None:
         news = [new for event, new in trail.noted if event not in _CHEAP or self._is_news(new)]

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request, Response
@@ -92,6 +93,7 @@ def recording(request: Request) -> AbstractAsyncContextManager[None]:
         address=request.client.host if request.client else "",
         device=device_name(request.headers.get("user-agent", "")),
         request_id=request.state.request_id,
+        end_session=partial(request.state.sessions.end, cause="history-not-written"),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from src.core.errors import Problem, UnsupportedMediaType
+from src.core.errors import LimitReached, Problem, UnsupportedMediaType
 
 
 class InvalidTokenMode(Problem):
@@ -106,12 +106,8 @@ class WeakPassword(Problem):
     detail = "This password is not accepted; `errors` says why."
 
 
-class TooManyRequests(Problem):
-    slug = "too-many-requests"
-    title = "Too many requests"
-    status = 429
+class TooManyRequests(LimitReached):
     detail = "Too many attempts from here. Try again after as many seconds as Retry-After says."
-    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
 class HashingBusy(Problem):

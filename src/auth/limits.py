@@ -17,9 +17,10 @@ from src.auth.errors import (
     WrongPassword,
 )
 from src.auth.store import keys
-from src.auth.store.rate_limits import Decision, Limit, RateLimitStore
+from src.auth.store.rate_limits import Decision, RateLimitStore
 from src.core.addresses import counted_as
-from src.core.errors import ServiceUnavailable
+from src.core.errors import LimitReached, ServiceUnavailable
+from src.core.usage import Limit
 
 GUESSES_AT_ACCOUNT: Final = Limit("login", 10, timedelta(minutes=15))
 GUESSES_FROM_ADDRESS: Final = Limit("login-address", 100, timedelta(minutes=15))
@@ -114,34 +115,50 @@ class Attempts:
             raise
         except Exception:
             with suppress(ServiceUnavailable):  # what failed first is what there is to tell
-                self._announce(limits, await store.give_back(attempt_id, limits))
+                announce(limits, await store.give_back(attempt_id, limits), self._headers)
             raise
         if not spent_by_success:
-            self._announce(limits, await store.give_back(attempt_id, limits))
+            announce(limits, await store.give_back(attempt_id, limits), self._headers)
 
     def _admit(self, limits: Mapping[str, Limit], decision: Decision) -> None:
         """Raises: `TooManyRequests`."""
-        self._announce(limits, decision)
-        if decision.admitted:
-            return
-        used_up = {
-            limit.name: standing.more_in_ms
-            for limit, standing in zip(limits.values(), decision.standings, strict=True)
-            if not standing.remaining
-        }
-        note(Event.LIMIT_REACHED, limits=[*used_up])
-        raise TooManyRequests(headers={"Retry-After": str(_seconds(max(used_up.values())))})
+        admit(limits, decision, self._headers, refusal=TooManyRequests)
 
-    def _announce(self, limits: Mapping[str, Limit], decision: Decision) -> None:
-        standings = zip(limits.values(), decision.standings, strict=True)
-        self._headers["RateLimit-Policy"] = ", ".join(
-            f'"{limit.name}";q={limit.quota};w={int(limit.window.total_seconds())}'
-            for limit in limits.values()
-        )
-        self._headers["RateLimit"] = ", ".join(
-            f'"{limit.name}";r={standing.remaining};t={_seconds(standing.more_in_ms)}'
-            for limit, standing in standings
-        )
+
+def admit(
+    limits: Mapping[str, Limit],
+    decision: Decision,
+    headers: MutableMapping[str, str],
+    *,
+    refusal: type[LimitReached],
+) -> None:
+    """Announce where the limits stand. Raises: the refusal, where one of them is used up."""
+    announce(limits, decision, headers)
+    if decision.admitted:
+        return
+    used_up = {
+        limit.name: standing.more_in_ms
+        for limit, standing in zip(limits.values(), decision.standings, strict=True)
+        if not standing.remaining
+    }
+    note(Event.LIMIT_REACHED, limits=[*used_up])
+    raise refusal(headers={"Retry-After": str(_seconds(max(used_up.values())))})
+
+
+def announce(
+    limits: Mapping[str, Limit],
+    decision: Decision,
+    headers: MutableMapping[str, str],
+) -> None:
+    standings = zip(limits.values(), decision.standings, strict=True)
+    headers["RateLimit-Policy"] = ", ".join(
+        f'"{limit.name}";q={limit.quota};w={int(limit.window.total_seconds())}'
+        for limit in limits.values()
+    )
+    headers["RateLimit"] = ", ".join(
+        f'"{limit.name}";r={standing.remaining};t={_seconds(standing.more_in_ms)}'
+        for limit, standing in standings
+    )
 
 
 def _seconds(milliseconds: int) -> int:

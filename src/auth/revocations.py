@@ -44,6 +44,9 @@ class Revocations:
         not_before = self._users.get(claims.user_id)
         return not_before is not None and claims.issued_at.timestamp() < not_before
 
+    def has(self, session_id: str) -> bool:
+        return session_id in self._sessions
+
     def add(self, revocations: Iterable[Revocation]) -> None:
         for each in revocations:
             seconds = each.at_ms / 1000
@@ -129,6 +132,10 @@ class RevocationFeed:
             changed = each.changed_user_id or each.user_id
             if changed:
                 self._forget(changed)
+
+    def untold(self, session_ids: Sequence[str]) -> list[str]:
+        """Those of which no worker has told this one, itself included."""
+        return [each for each in session_ids if not self._revocations.has(each)]
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PrivateAttr
+from pydantic.config import JsonDict
 
-from src.auth.emails import fold_email, parse_email
+from src.auth.emails import MAX_EMAIL_CHARACTERS, fold_email, parse_email
 from src.core.cursors import Cursor
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,31}")
@@ -27,10 +28,26 @@ def _checked_username(text: str) -> str:
     return text
 
 
-EmailText = Annotated[str, AfterValidator(_checked_email), Field(examples=["ada@example.com"])]
-UsernameText = Annotated[str, AfterValidator(_checked_username), Field(examples=["ada"])]
+# What the document says of them; the checks have messages of their own.
+_EMAIL_SCHEMA: Final[JsonDict] = {"format": "email", "maxLength": MAX_EMAIL_CHARACTERS}
+_USERNAME_SCHEMA: Final[JsonDict] = {"pattern": f"^{_USERNAME.pattern}$"}
+
+EmailText = Annotated[
+    str,
+    AfterValidator(_checked_email),
+    Field(examples=["ada@example.com"], json_schema_extra=_EMAIL_SCHEMA),
+]
+UsernameText = Annotated[
+    str,
+    AfterValidator(_checked_username),
+    Field(examples=["ada"], json_schema_extra=_USERNAME_SCHEMA),
+]
 # The beginning of an address, in any case; it comes out in the letters of the normal form.
-EmailPrefix = Annotated[str, AfterValidator(lambda text: fold_email(text.strip(" \t")))]
+EmailPrefix = Annotated[
+    str,
+    AfterValidator(lambda text: fold_email(text.strip(" \t"))),
+    Field(json_schema_extra={"maxLength": MAX_EMAIL_CHARACTERS}),
+]
 PasswordText = Annotated[str, Field(examples=["correct horse battery staple"])]
 
 RoleName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", examples=["admin"])]

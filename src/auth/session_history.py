@@ -22,6 +22,7 @@ _ENDED_BY: Final = {
 
 
 def note_ended(session_ids: Sequence[str], *, user_id: UUID, cause: str) -> None:
+    """Sessions end once, whoever finds it and however often."""
     for session_id in session_ids:
         metrics().session_ended(cause)
         note(
@@ -29,16 +30,16 @@ def note_ended(session_ids: Sequence[str], *, user_id: UUID, cause: str) -> None
             cause=cause,
             user_id=user_id,
             session_id=session_id,
-            unless_ended=cause == EXPIRED,  # which several readers may find at once
+            unless_ended=True,
         )
 
 
-def note_refusal(link: Link, verdict: Verdict) -> None:
+def note_refusal(link: Link, verdict: Verdict, *, is_news: bool) -> None:
     """A refused refresh, and the end of the session where that is what it led to.
 
-    Only then it is history: whoever has a token of an ended session can repeat it for ever.
+    Only then, and once, it is history: whoever has a token of an ended session can repeat it.
     """
-    if not verdict.ended_a_live_session:
+    if not (is_news and verdict.ended_a_live_session):
         log_event(
             "refresh-refused",
             cause=verdict,
@@ -53,6 +54,7 @@ def note_refusal(link: Link, verdict: Verdict) -> None:
             user_id=link.user_id,
             session_id=link.session_id,
             generation=link.generation,
+            unless_ended=True,
         )
-    if verdict in _ENDED_BY:
+    if is_news and verdict in _ENDED_BY:
         note_ended([link.session_id], user_id=link.user_id, cause=_ENDED_BY[verdict])

@@ -24,7 +24,7 @@ from src.auth.refresh_tokens import (
 from src.auth.revocations import RevocationFeed
 from src.auth.schemas import Profile, SessionView, TokenResponse
 from src.auth.session_history import note_ended, note_refusal
-from src.auth.store.sessions import LiveSession, SessionStore, Verdict
+from src.auth.store.sessions import CAP, LiveSession, SessionStore, Verdict
 from src.core.clock import Clock
 from src.core.errors import InvalidToken
 from src.core.metrics import metrics
@@ -87,7 +87,7 @@ class Sessions:
             device=client.device,
             address=client.address,
         )
-        await self._revoke(opened.ended_by_cap, user_id=user.id, cause="cap")
+        await self._tell_of(opened.ended_by_cap, user_id=user.id, cause=CAP)
         return self._grant(
             user,
             link,
@@ -130,9 +130,10 @@ class Sessions:
             key_hash=idempotency_key_hash(idempotency_key) if idempotency_key else "",
         )
         if not rotation.granted:
-            note_refusal(parsed.link, rotation.verdict)
+            untold = self._feed.untold([parsed.link.session_id])
+            note_refusal(parsed.link, rotation.verdict, is_news=bool(untold))
             if rotation.verdict.ended_a_live_session:
-                await self._feed.publish([parsed.link.session_id])
+                await self._feed.publish(untold)
             if rotation.verdict is Verdict.REUSE:
                 raise RefreshTokenReused(cause=rotation.verdict)
             raise InvalidRefreshToken(cause=rotation.verdict)
@@ -154,16 +155,12 @@ class Sessions:
         live = await self._store.live_ids(user_id=user_id, at=self._clock())
         return [session_id for session_id in session_ids if session_id not in live]
 
-    async def end(self, *, user_id: UUID, session_id: str, cause: str) -> bool:
-        """End one session; False when it had ended already.
-
-        Its access tokens are refused in any case: an earlier attempt may have got half way.
-        """
-        was_alive = await self._store.end(user_id=user_id, session_id=session_id)
-        await self._feed.publish([session_id])
-        if was_alive:
-            note_ended([session_id], user_id=user_id, cause=cause)
-        return was_alive
+    async def end(self, *, user_id: UUID, session_id: str, cause: str) -> None:
+        """End one session, if it lives. Its access tokens are refused in any case."""
+        if await self._store.end(user_id=user_id, session_id=session_id):
+            await self._tell_of([session_id], user_id=user_id, cause=cause)
+        else:
+            await self._feed.publish(self._feed.untold([session_id]))
 
     async def end_own(
         self,
@@ -173,12 +170,9 @@ class Sessions:
         cause: str = "ended-by-owner",
     ) -> None:
         """End one of the user's own sessions by its id. Raises: `SessionNotFound`."""
-        if session_id not in await self._store.live_ids(user_id=user_id, at=self._clock()):
+        ended = await self._store.end(user_id=user_id, session_id=session_id)
+        if not (ended and await self._tell_of([session_id], user_id=user_id, cause=cause)):
             raise SessionNotFound
-        # Told first and ended then, as in `log_out`: a repeated command would find it gone.
-        await self._feed.publish([session_id])
-        await self._store.end(user_id=user_id, session_id=session_id)
-        note_ended([session_id], user_id=user_id, cause=cause)
 
     async def log_out(self, credential: LogoutCredential) -> None:
         """End the credential's session, all others of its user, or all of them.
@@ -197,14 +191,14 @@ class Sessions:
             await self.end(user_id=user_id, session_id=session_id, cause="logout")
             return
         keep = session_id if scope is LogoutScope.OTHERS else ""
-        # Told first and ended then: if an answer is lost in between, the retry finds all of them
-        # once more. The other way round it would find nothing left to tell.
-        live = await self._store.live_ids(user_id=user_id, at=self._clock())
-        told = live - {keep} if session_id in live else set()
-        await self._feed.publish([*told])
-        ended = await self._store.end_all(user_id=user_id, only_if_alive=session_id, keep=keep)
-        await self._feed.publish([each for each in ended if each not in told])
-        note_ended(ended, user_id=user_id, cause=f"logout-{scope}")
+        cause = f"logout-{scope}"
+        ended = await self._store.end_all(
+            user_id=user_id,
+            cause=cause,
+            only_if_alive=session_id,
+            keep=keep,
+        )
+        await self._tell_of(ended, user_id=user_id, cause=cause)
 
     async def revoke(self, presented: str, *, cause: str = REVOKED) -> bool:
         """End the session that an access or a refresh token names; False for any other text."""
@@ -223,17 +217,30 @@ class Sessions:
 
     async def end_all(self, *, user_id: UUID, cause: str) -> None:
         """End every session of a user and refuse all tokens issued until now."""
-        ended = await self._store.end_all(user_id=user_id)
-        await self._feed.publish(ended, user_id=user_id)
-        note_ended(ended, user_id=user_id, cause=cause)
+        ended = await self._store.end_all(user_id=user_id, cause=cause)
+        await self._tell_of(ended, user_id=user_id, cause=cause, refuse_all=True)
 
     async def tell_changed(self, user_id: UUID) -> None:
         """A user's profile was changed, and that is committed: no worker goes by the old one."""
         await self._feed.publish_change(user_id)
 
-    async def _revoke(self, session_ids: Sequence[str], *, user_id: UUID, cause: str) -> None:
-        await self._feed.publish(session_ids)
-        note_ended(session_ids, user_id=user_id, cause=cause)
+    async def _tell_of(
+        self,
+        ended: Sequence[str],
+        *,
+        user_id: UUID,
+        cause: str,
+        refuse_all: bool = False,
+    ) -> bool:
+        """Tell the history and the workers of sessions that ended; whether there was news.
+
+        The store names them again for a while, as its answer may get lost. The history comes first:
+        it is written even if what follows fails, and the next attempt makes up for the rest.
+        """
+        untold = self._feed.untold(ended)
+        note_ended(untold, user_id=user_id, cause=cause)
+        await self._feed.publish(untold, user_id=user_id if refuse_all else None)
+        return bool(untold)
 
     def _named_session(self, credential: LogoutCredential) -> tuple[UUID, str] | None:
         if credential.refresh_token is not None:

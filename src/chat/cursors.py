@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 Place = tuple[datetime, UUID]
 
@@ -40,4 +40,9 @@ def _checked(cursor: str) -> str:
     return cursor
 
 
-SessionCursor = Annotated[str, AfterValidator(_checked)]
+SessionCursor = Annotated[
+    str,
+    AfterValidator(_checked),
+    # Its first two characters hold the years up to 9750.
+    WithJsonSchema({"type": "string", "pattern": "^A[A-Za-z0-3][A-Za-z0-9_-]{30}$"}),
+]

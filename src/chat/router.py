@@ -12,6 +12,7 @@ from src.chat.answers import Answer, Answers
 from src.chat.cursors import SessionCursor
 from src.chat.errors import AssistantUnavailable, IdempotencyKeyReused, SessionNotFound
 from src.chat.events import StreamedAnswer
+from src.chat.sayings import MESSAGES
 from src.chat.schemas import (
     Exchange,
     History,
@@ -27,16 +28,17 @@ from src.chat.service import Conversations
 from src.core.bodies import StrictRoute
 from src.core.cursors import Cursor
 from src.core.db import DbSession
-from src.core.errors import AuthenticationRequired, InvalidToken
+from src.core.errors import AuthenticationRequired, InvalidToken, LimitReached
 from src.core.identity import CurrentIdentity, CurrentUserId
 from src.core.problem_json import documents
+from src.core.usage import limited
 
 router = APIRouter(prefix="/chat", tags=["chat"], route_class=StrictRoute)
 
 ONE_SESSION: Final = "/session/{session_id:uuid}"  # `new` is no id: only POST is allowed there
 SIGNED_IN: Final = documents(AuthenticationRequired, InvalidToken)
 OF_A_SESSION: Final = SIGNED_IN | documents(SessionNotFound)
-OF_AN_ANSWER: Final = documents(AssistantUnavailable, IdempotencyKeyReused)
+OF_AN_ANSWER: Final = documents(AssistantUnavailable, IdempotencyKeyReused, LimitReached)
 STREAMED: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The message and the reply; with `Accept: text/event-stream` as events: "
@@ -87,7 +89,12 @@ AnswersService = Annotated[Answers, Depends(get_answers)]
 Deliver = Annotated[Callable[[Answer], Awaitable[Exchange | Response]], Depends(get_delivery)]
 
 
-@router.post("/session/new", status_code=201, responses=SIGNED_IN | OF_AN_ANSWER)
+@router.post(
+    "/session/new",
+    status_code=201,
+    dependencies=[limited(MESSAGES)],
+    responses=SIGNED_IN | OF_AN_ANSWER,
+)
 async def open_session(
     who: CurrentIdentity,
     answers: AnswersService,
@@ -101,6 +108,7 @@ async def open_session(
 @router.post(
     "/message",
     response_model=Exchange,
+    dependencies=[limited(MESSAGES)],
     responses=OF_A_SESSION | OF_AN_ANSWER | STREAMED,
 )
 async def send_message(

@@ -7,6 +7,7 @@ belongs to one session is stored in turn.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from textwrap import shorten
 from typing import Final
 from uuid import UUID
@@ -18,7 +19,11 @@ from src.chat.errors import IdempotencyKeyReused, SessionNotFound
 from src.chat.models import TITLE_LENGTH, ChatMessage, ChatRequest, ChatSession
 from src.chat.responder import Turn
 from src.chat.schemas import Conversation, Message, RequestBody
+from src.core.usage import Limit
 
+# Of one person, new conversations included. A reply takes two minutes at most, so that nobody has
+# more than these under way.
+MESSAGES: Final = Limit("message", 60, timedelta(minutes=5))
 REMEMBERED_TURNS: Final = 20
 UNTITLED: Final = "New conversation"
 

@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from src.context.schemas import EnrichedContext, EnrichedRequest, MemoryView, NewMemory
-from src.context.service import Context
+from src.context.service import MEMORIES, Context
 from src.core.bodies import StrictRoute
 from src.core.customers import CurrentCustomerId, InvalidServiceToken, MissingAuthorization
 from src.core.db import DbSession
-from src.core.errors import NotConfigured, ServiceUnavailable
+from src.core.errors import LimitReached, NotConfigured, ServiceUnavailable
 from src.core.problem_json import documents
+from src.core.usage import count_use
 
 router = APIRouter(
     prefix="/v2/context",
@@ -29,6 +30,10 @@ async def get_context(request: Request, customer_id: CurrentCustomerId, db: DbSe
     return Context(db, customer_id=customer_id, clock=request.state.clock)
 
 
+async def count_memory(request: Request, customer_id: CurrentCustomerId) -> None:
+    await count_use(request, MEMORIES, owner=customer_id)
+
+
 ContextService = Annotated[Context, Depends(get_context)]
 
 
@@ -38,7 +43,12 @@ async def read_context(body: EnrichedRequest, context: ContextService) -> Enrich
     return await context.enriched(body.user_id)
 
 
-@router.post("/memories", status_code=201)
+@router.post(
+    "/memories",
+    status_code=201,
+    dependencies=[Depends(count_memory)],
+    responses=documents(LimitReached),
+)
 async def add_memory(body: NewMemory, context: ContextService) -> MemoryView:
     """Remember something about one of the token's customer's users."""
     return await context.remember(body)

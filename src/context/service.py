@@ -1,5 +1,6 @@
 """What a customer's services remember, and get back."""
 
+from datetime import timedelta
 from typing import Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -8,7 +9,9 @@ from src.context import store
 from src.context.models import Memory
 from src.context.schemas import EnrichedContext, MemoryView, NewMemory
 from src.core.clock import Clock
+from src.core.usage import Limit
 
+MEMORIES: Final = Limit("memory", 600, timedelta(minutes=5))  # of one customer
 MOST_MEMORIES: Final = 100
 
 

@@ -32,5 +32,6 @@ Cursor = Annotated[
     UUID,
     BeforeValidator(_decoded),
     PlainSerializer(encode_cursor, return_type=str),
-    WithJsonSchema({"type": "string"}),
+    # 128 bits in 22 characters of 6 bits each: the last one holds 2.
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{21}[AQgw]$"}),
 ]

@@ -125,6 +125,14 @@ class InvalidRequest(Problem):
     detail = "Some members of the request are not acceptable; `errors` names them."
 
 
+class LimitReached(Problem):
+    slug = "too-many-requests"
+    title = "Too many requests"
+    status = 429
+    detail = "You did this too often. Try again after as many seconds as Retry-After says."
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+
+
 class HeaderTooLarge(Problem):
     slug = "header-too-large"
     title = "Header too large"

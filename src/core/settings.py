@@ -193,7 +193,7 @@ class Settings(BaseSettings):
     )
     RATE_LIMITS: Literal["on", "off"] = Field(
         default="on",
-        description="limits on log-ins and sign-ups; off is for load tests, not for production",
+        description="limits on log-ins, sign-ups and what costs; off is for load tests",
     )
     PASSWORD_MIN_LENGTH: int = Field(
         default=8,

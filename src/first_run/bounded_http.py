@@ -43,6 +43,8 @@ class BoundedHttp(HttpToolsProtocol):
     answer_seconds: ClassVar = 30.0
     # Header, trailer or chunk extension: what the parser collects before it tells anything.
     most_unparsed_bytes: ClassVar = 64 * 1024
+    # When the server ends: for requests that were on their way before anybody was told.
+    last_seconds: ClassVar = 0.5
     # An idle one costs about 20 KB, and 1,000 silent ones must leave room for everybody else.
     most_connections: ClassVar = 4_000
 
@@ -50,6 +52,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._unparsed_bytes = 0
         self._body_is_due = False
+        self._is_ending = False
         self._awaited: Awaited | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -84,6 +87,32 @@ class BoundedHttp(HttpToolsProtocol):
         if self._unread is not None:
             self._unread.cancel()
 
+    # What the server tells
+
+    def shutdown(self) -> None:
+        """Take what is on its way, and say with its answer that it is the last one.
+
+        uvicorn would close a connection at once unless it is answering: also when a request lies
+        there that it has not read.
+        """
+        self._is_ending = True
+        if not self._is_answering():
+            self._end_soon()
+        elif not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._is_ending and not self.transport.is_closing():
+            self._end_soon()  # its client could not be told any more
+
+    def _end_soon(self) -> None:
+        self.loop.call_later(self.last_seconds, self._end_unless_answering)
+
+    def _end_unless_answering(self) -> None:
+        if not self._is_answering():
+            self.transport.close()
+
     # What the parser tells
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -95,6 +124,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._unparsed_bytes = 0
         self._body_is_due = True
         super().on_headers_complete()
+        if self._is_ending:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._unparsed_bytes = 0

@@ -4,7 +4,8 @@ Only commands write the file; servers read it (src/auth/keys.py). Step by step: 
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from src.auth.key_file import Algorithm, KeyEntry, KeyFile, key_with
 from src.auth.key_ring import KeyPair, SigningKey
 from src.auth.keys import environment_kid
 from src.core.settings import Settings
-from src.first_run.private_files import private_folder, write_private
+from src.first_run.private_files import only_one_in, private_folder, write_private
 
 SECRET_BYTES: Final = 48
 RSA_BITS: Final = 3072  # 128 bits of security: NIST SP 800-57 part 1, table 2
@@ -137,10 +138,17 @@ def new_key(algorithm: Algorithm, now: datetime) -> KeyEntry:
     )
 
 
-def write_key_file(path: Path, file: KeyFile) -> None:
-    """Replace the file in one step, readable by its owner alone."""
+@contextmanager
+def turn_at(path: Path) -> Iterator[None]:
+    """Around reading and rewriting the file: two at once would each lose the other's key."""
     if not path.parent.exists():
         private_folder(path.parent)
+    with only_one_in(path.resolve().parent):
+        yield
+
+
+def write_key_file(path: Path, file: KeyFile) -> None:
+    """Replace the file in one step, readable by its owner alone. Its folder is there."""
     write_private(path.resolve(), file.model_dump_json(indent=2, exclude_none=True) + "\n")
 
 
@@ -153,7 +161,11 @@ def write_first_key(settings: Settings, now: datetime) -> bool:
     if settings.JWT_ALGORITHM == "HS256" or path.exists():
         return False
     access, _ = kinds_of(settings)
-    write_key_file(path, KeyFile(access=activate(publish((), access.algorithm, now), access, now)))
+    keys = activate(publish((), access.algorithm, now), access, now)
+    with turn_at(path):
+        if path.exists():
+            return False
+        write_key_file(path, KeyFile(access=keys))
     return True
 
 

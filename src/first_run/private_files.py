@@ -1,5 +1,6 @@
-"""Files that only their owner may read, written whole or not at all."""
+"""Files that only their owner may read, written whole or not at all, by one process at a time."""
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,17 @@ def private_folder(folder: Path) -> Path:
     folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
     folder.chmod(OWNER_ONLY_FOLDER)
     return folder
+
+
+@contextmanager
+def only_one_in(folder: Path) -> Iterator[None]:
+    """One process of this machine at a time; the others wait. The lock goes with the process."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -1,8 +1,6 @@
 """Bring the database's tables up to this version of the code."""
 
 import asyncio
-import fcntl
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alembic import command
 from src.core.db import build_engine, is_outage
 from src.first_run.failures import DatabaseUnavailable
+from src.first_run.private_files import only_one_in
 
 ALEMBIC_INI: Final = Path(__file__).parents[2] / "alembic.ini"
 MIGRATION_LOCK: Final = 0x4C61_7463_686B_6579  # "Latchkey": the same number in every replica
@@ -83,12 +82,8 @@ def _file_turn(database_url: str) -> Iterator[None]:
         return
     folder = Path(url.database).parent
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with only_one_in(folder):
         yield
-    finally:
-        os.close(descriptor)
 
 
 async def _take_turn(connection: AsyncConnection) -> None:

@@ -21,6 +21,7 @@ from src.first_run.key_rotation import (
     TooSoon,
     kinds_of,
     rotated,
+    turn_at,
     write_key_file,
 )
 
@@ -68,9 +69,10 @@ def rotate(settings: Settings, which: Which, now: datetime) -> list[str]:
     """
     path = Path(settings.JWT_KEYS_FILE)
     try:
-        before = read_key_file(path)
-        after = _stepped(settings, before, which, now)
-        write_key_file(path, after)
+        with turn_at(path):
+            before = read_key_file(path)
+            after = _stepped(settings, before, which, now)
+            write_key_file(path, after)
     except KeyFileError as error:
         raise ConfigurationError(f"JWT_KEYS_FILE: {error}") from error
     except TooSoon as error:

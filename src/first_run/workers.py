@@ -75,6 +75,11 @@ class Worker(multiprocess.Process):
 class Workers(Multiprocess):
     """The supervisor: it replaces workers that died or hang, and awaits none for ever."""
 
+    def terminate_all(self) -> None:
+        for listener in self.sockets:
+            listener.close()  # else clients would wait at a port where nobody is left to serve them
+        super().terminate_all()
+
     def join_all(self) -> None:
         end = time.monotonic() + GRACEFUL_SECONDS + LAST_SECONDS
         for worker in self.processes:

@@ -9,9 +9,11 @@ from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from src.chat.sayings import MESSAGES
 from src.core.bodies import parse_json, require_json
-from src.core.errors import NotConfigured, ServiceUnavailable
+from src.core.errors import LimitReached, NotConfigured, ServiceUnavailable
 from src.core.problem_json import documents
+from src.core.usage import count_use
 from src.issuers.better_auth import (
     BetterAuthUserNotFound,
     InvalidBetterAuthToken,
@@ -27,7 +29,6 @@ from src.support.identity import CurrentBetterAuthIdentity
 from src.support.replies import Replies
 from src.support.requests import (
     BY_TYPE,
-    NOT_OFFERED,
     ChatKitRequest,
     StreamingRequest,
     read_request,
@@ -49,9 +50,9 @@ _BODY: Final[dict[str, Any]] = {
                     "title": "ChatKitRequest",
                     "required": ["type", "params"],
                     "properties": {
-                        "type": {"type": "string", "enum": [*BY_TYPE, *NOT_OFFERED]},
+                        "type": {"type": "string", "enum": [*BY_TYPE]},
                         "params": {"type": "object"},
-                        "metadata": {"type": "object"},
+                        "metadata": {"description": "passed over"},
                     },
                 },
             },
@@ -102,6 +103,7 @@ async def get_answer(
 ) -> Response:
     state = request.state
     if isinstance(asked, StreamingRequest):
+        await count_use(request, MESSAGES, owner=f"better-auth {identity.user.id}")
         replies = Replies(
             state.sessionmaker,
             identity=identity,
@@ -126,6 +128,7 @@ async def get_answer(
         ThreadNotFound,
         ItemNotFound,
         NotOffered,
+        LimitReached,
         NotConfigured,
         ServiceUnavailable,
     ),

@@ -239,6 +239,21 @@ async def test_nobody_is_let_in_when_the_history_cannot_be_written(
     assert problem(response) == "service-unavailable"
 
 
+@pytest.mark.one_database
+async def test_a_session_that_nobody_was_told_of_is_none(
+    client: Client, engine: AsyncEngine
+) -> None:
+    person = await sign_up(client)
+    body = {"email": person.email, "password": person.password}
+    await drop_the_table(engine, back=False)
+    try:
+        assert problem(await client.post("/auth/login", json=body)) == "service-unavailable"
+    finally:
+        await drop_the_table(engine, back=True)
+    found = (await client.get("/auth/sessions", headers=person.authorization)).json()["sessions"]
+    assert [session["current"] for session in found] == [True]
+
+
 async def test_what_takes_access_away_works_without_the_history(
     client: Client,
     engine: AsyncEngine,

@@ -34,6 +34,7 @@ class Instance:
     """A running application with limits, and clients at any address."""
 
     def __init__(self, app: FastAPI, state: dict[str, Any]) -> None:
+        self.state = state
         self._app = WithState(app, state)
 
     def at(self, address: str) -> Client:

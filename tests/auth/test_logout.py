@@ -1,12 +1,14 @@
 """POST /auth/logout."""
 
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 from redis.asyncio import Redis
 
 from src.core.settings import Settings
+from tests.auth.given_tokens import session_key
 from tests.conftest import PassTime
 from tests.factories import bearer, log_in, problem, refresh, sign_up
 from tests.tokens import claims_of, header_of, signed
@@ -27,10 +29,17 @@ async def test_the_access_token_ends_its_session_and_no_other(client: Client) ->
     assert (await refresh(client, phone.refresh_token)).status_code == 200
 
 
-async def test_nothing_of_a_session_is_left_in_redis(client: Client, redis: Redis) -> None:
+async def test_all_that_is_left_of_a_session_in_redis_is_that_it_ended(
+    client: Client,
+    redis: Redis,
+) -> None:
     person = await sign_up(client)
     await log_out(client, person.refresh_token)
-    assert await redis.keys("auth:*") == ["auth:{rev}"]
+    name = session_key(person.refresh_token)
+    assert set(await redis.keys("auth:*")) == {"auth:{rev}", name}
+    left: Any = await redis.hgetall(name)
+    assert left == {"v": "ENDED"}
+    assert await redis.ttl(name) <= 15 * 60 + 10
 
 
 async def test_the_refresh_token_alone_ends_its_session(client: Client) -> None:

@@ -30,10 +30,12 @@ def test_every_key_is_documented() -> None:
     for key in (
         keys.session(user_id, "<session id>"),
         keys.session_index(user_id),
+        keys.ended_lately(user_id, "<cause>"),
         keys.revocations(),
         keys.guesses("<address>"),
         keys.guesses_at_account("<address>", "<account>"),
         keys.signups("<address>"),
+        keys.uses("<owner>", "<limit>"),
     ):
         assert key.replace(str(user_id), "<user id>") in DOCUMENT
 

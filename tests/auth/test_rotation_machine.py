@@ -6,6 +6,7 @@ what the model answers, and the invariants of docs/adr/0002-rotation-and-grace.m
 
 import asyncio
 import copy
+import functools
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ LIFETIMES = Lifetimes(
     absolute=timedelta(days=30),
     grace=timedelta(seconds=30),
     recovery=timedelta(hours=24),
+    remembered=timedelta(minutes=15),
     sessions_per_user=3,
 )
 # Either side of every limit, and far from it.
@@ -84,6 +86,7 @@ class ModelSession:
     alive: bool = True
     key: str | None = None
     tokens: dict[int, str] = field(default_factory=dict)  # generation → the one token ever issued
+    ended_by: dict[int, Verdict] = field(default_factory=dict)  # what its token is told again
 
 
 class RotationMachine(RuleBasedStateMachine):
@@ -159,9 +162,11 @@ class RotationMachine(RuleBasedStateMachine):
         live = [s for s in self.sessions if s.user_id == user_id and self.is_live(s, now)]
         live.sort(key=lambda s: s.expires_at)
         surplus = live[: max(0, len(live) + 1 - LIFETIMES.sessions_per_user)]
-        assert {s.session_id for s in surplus} == set(ended)
+        assert {s.session_id for s in surplus} <= set(ended)
         for session in surplus:
             session.alive = False
+        dead = {s.session_id for s in self.sessions if s.user_id == user_id and not s.alive}
+        assert set(ended) <= dead, "the cap ended a living session"
 
     @precondition(lambda self: self.sessions)
     @rule(
@@ -230,6 +235,8 @@ class RotationMachine(RuleBasedStateMachine):
             self.undo = (session, model_before, before)
         else:
             session.alive = False
+            if verdict.ended_a_live_session:
+                session.ended_by[presented.link.generation] = verdict
             self.undo = None
 
     def expected_verdict(
@@ -241,7 +248,7 @@ class RotationMachine(RuleBasedStateMachine):
         """The rules, said once more and without Redis."""
         now = self.now()
         if not session.alive:
-            return Verdict.ENDED
+            return session.ended_by.get(generation, Verdict.ENDED)
         if now >= session.expires_at:
             return Verdict.EXPIRED
         if generation in (session.generation, session.generation + 1):
@@ -284,16 +291,27 @@ class RotationMachine(RuleBasedStateMachine):
     @rule(choice=st.randoms(use_true_random=False))
     def log_out(self, choice: Any) -> None:
         session = choice.choice(self.sessions)
-        self.run(self.store.end(user_id=session.user_id, session_id=session.session_id))
+        end = functools.partial(
+            self.store.end,
+            user_id=session.user_id,
+            session_id=session.session_id,
+        )
+        was_alive = self.is_live(session, self.now())
+        answer = self.run(end())
+        assert answer or not was_alive
+        assert answer == self.run(end()), "a repeated log-out was told something else"
         session.alive = False
         self.undo = None
 
     @rule(user=st.integers(0, 1))
     def revoke_all(self, user: int) -> None:
-        self.run(self.store.end_all(user_id=self.users[user]))
-        for session in self.sessions:
-            if session.user_id == self.users[user]:
-                session.alive = False
+        theirs = [session for session in self.sessions if session.user_id == self.users[user]]
+        live = {session.session_id for session in theirs if self.is_live(session, self.now())}
+        ended = self.run(self.store.end_all(user_id=self.users[user], cause="test"))
+        assert live <= set(ended)
+        assert ended == self.run(self.store.end_all(user_id=self.users[user], cause="test"))
+        for session in theirs:
+            session.alive = False
         self.undo = None
 
     @rule()
@@ -302,7 +320,7 @@ class RotationMachine(RuleBasedStateMachine):
         self.run(self.redis.flushall())
         self.run(self.redis.set(OFFSET_KEY, int(self.passed.total_seconds())))
         for session in self.sessions:
-            session.alive = False
+            session.alive, session.ended_by = False, {}
         self.undo = None
 
     @precondition(lambda self: self.undo)

@@ -2,14 +2,18 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from src.auth.keys import Keys
+from src.core.clock import utc_now
 from src.core.settings import load_settings
-from src.first_run.failures import ExitCode
+from src.first_run.failures import ExitCode, Refused
+from src.first_run.private_files import only_one_in
+from src.first_run.secret_rotation import Which, rotate
 from tests.first_run.command_line import mode, nothing_configured, run, strong, write
 
 LONG_AGO = 1_000_000_000
@@ -123,6 +127,22 @@ def test_too_soon_is_refused_and_says_for_how_long() -> None:
     assert done.exit_code == ExitCode.REFUSED
     assert re.search(r"Nothing was changed\. Run this again in \d+ seconds\.", done.stderr)
     assert Path(KEY_FILE).read_bytes() == before
+
+
+def test_of_two_rotations_at_once_the_second_finds_what_the_first_did(folder: Path) -> None:
+    rotated()
+    path = folder / KEY_FILE
+    by_the_first = path.read_bytes()
+    path.unlink()
+
+    with ThreadPoolExecutor() as pool, only_one_in(folder / ".local"):
+        second = pool.submit(rotate, load_settings(), Which.BOTH, utc_now())
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.2)
+        path.write_bytes(by_the_first)
+
+    assert isinstance(second.exception(), Refused), "the published keys are too new"
+    assert path.read_bytes() == by_the_first
 
 
 def test_a_changed_algorithm_takes_one_more_step_and_the_command_says_so(

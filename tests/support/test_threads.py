@@ -7,12 +7,18 @@ from chatkit.types import NonStreamingReq, Page, StreamingReq, Thread, ThreadIte
 from pydantic import TypeAdapter
 from sqlmodel import select
 
+from src.chat.sayings import MESSAGES
+from src.chat.speech import Speeches
 from src.core.db import SessionMaker
+from src.core.errors import LimitReached
+from src.core.usage import Limit
 from src.support.models import SupportFeedback
 from src.support.requests import BY_TYPE, NOT_OFFERED, StreamingRequest
+from src.support.router import router
 from tests.chat.conftest import Speaker
 from tests.factories import problem
-from tests.features import without_request_id
+from tests.features import client_of, without_request_id
+from tests.issuers.better_auth_tables import Deployment
 from tests.support.chatkit import MISSING_ITEM, MISSING_THREAD, Customer, Json, kinds, text
 
 THREADS: TypeAdapter[Any] = TypeAdapter(Page[Thread])
@@ -195,3 +201,24 @@ async def test_anothers_thread_answers_as_a_missing_one_before_any_stream(
     assert (await bob.read("threads.list"))["data"] == []
     assert (await bob.read("threads.list", after=thread["id"]))["data"] == []
     assert await ada.read("threads.get_by_id", thread_id=thread["id"]) == thread
+
+
+@pytest.mark.one_database
+async def test_messages_are_limited_and_reading_is_not(
+    ada: Customer, sessionmaker: SessionMaker, deployment: Deployment, speeches: Speeches
+) -> None:
+    counted: list[Any] = []
+
+    async def refuse(limit: Limit, *, owner: str, headers: Any) -> None:  # noqa: ARG001
+        counted.append((limit, owner))
+        raise LimitReached
+
+    state = {"better_auth": deployment.better_auth, "responder": None, "speeches": speeches}
+    async with client_of(
+        router, sessionmaker=sessionmaker, count_use=refuse, **state
+    ) as limited_client:
+        limited = Customer(limited_client, ada.deployment, ada.user, ada.session_token)
+        assert (await limited.read("threads.list"))["data"] == []
+        refused = await limited.ask("threads.create", input=text("What is a spleen?"))
+    assert (refused.status_code, problem(refused)) == (429, "too-many-requests")
+    assert counted == [(MESSAGES, f"better-auth {ada.user.id}")]

@@ -38,23 +38,28 @@ router = APIRouter(
 )
 
 _CREDENTIALS: Final = {
-    "client_id": {"type": "string"},
-    "client_secret": {"type": "string", "format": "password"},
+    "client_id": {"type": "string", "minLength": 1},
+    "client_secret": {"type": "string", "minLength": 1, "format": "password"},
 }
 
 
-def _form(title: str, required: str, **properties: dict[str, str]) -> dict[str, Any]:
+def _form(title: str, required: str, **properties: dict[str, str | int]) -> dict[str, Any]:
     schema = {
         "type": "object",
         "title": title,
         "required": [required],
         "properties": {**properties, **_CREDENTIALS},
+        "additionalProperties": {"type": "string"},  # passed over, but never twice
     }
     return {"requestBody": {"required": True, "content": {FORM_TYPE: {"schema": schema}}}}
 
 
-_TOKEN_FORM: Final = {
-    "token": {"type": "string", "description": "an access, refresh or service token"},
+_TOKEN_FORM: Final[dict[str, dict[str, str | int]]] = {
+    "token": {
+        "type": "string",
+        "minLength": 1,
+        "description": "an access, refresh or service token",
+    },
     "token_type_hint": {"type": "string", "description": "not needed"},
 }
 

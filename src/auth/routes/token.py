@@ -54,6 +54,7 @@ _LOGIN_BODY: Final[dict[str, Any]] = {
                         "username": {"type": "string", "description": "the e-mail"},
                         "password": {"type": "string", "format": "password"},
                     },
+                    "additionalProperties": {"type": "string"},  # passed over, but never twice
                 },
             },
         },

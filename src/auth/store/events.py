@@ -82,9 +82,10 @@ async def append(db: AsyncSession, news: Sequence[NewEvent]) -> None:
     await _lock_the_end(db)
     last = (await db.exec(select(AuthEvent).order_by(col(AuthEvent.seq).desc()).limit(1))).first()
     seq, previous_hash = (last.seq, last.hash) if last else (0, GENESIS)
+    ended = await _ended_among(db, [new.session_id for new in news if new.unless_ended])
     rows: list[dict[str, Any]] = []
     for new in news:
-        if new.unless_ended and await _has_ended(db, new.session_id):
+        if new.unless_ended and new.session_id in ended:
             continue
         seq += 1
         row = _row(new, seq, previous_hash)
@@ -103,12 +104,17 @@ async def _lock_the_end(db: AsyncSession) -> None:
         await db.exec(text("BEGIN IMMEDIATE"))  # type: ignore[call-overload]
 
 
-async def _has_ended(db: AsyncSession, session_id: str | None) -> bool:
-    statement = select(AuthEvent.seq).where(
-        AuthEvent.session_id == session_id,
-        AuthEvent.event == SESSION_ENDED,
-    )
-    return (await db.exec(statement.limit(1))).first() is not None
+async def _ended_among(db: AsyncSession, session_ids: Sequence[str | None]) -> set[str | None]:
+    """Those of whose end the history tells."""
+    ended: set[str | None] = set()
+    for start in range(0, len(session_ids), ROWS_AT_ONCE):
+        statement = select(AuthEvent.session_id).where(
+            col(AuthEvent.session_id).in_(session_ids[start : start + ROWS_AT_ONCE]),
+            AuthEvent.event == SESSION_ENDED,
+        )
+        found = await db.exec(statement)
+        ended.update(found.all())
+    return ended
 
 
 def _row(new: NewEvent, seq: int, previous_hash: str) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from uuid import UUID
 
 
 def session(user_id: UUID, session_id: str) -> str:
-    """A session: hash `n c r a k d ip` (see docs/redis.md). Expires with its entry in the index."""
+    """A session: hash `n c r a k d ip` (see docs/redis.md). Expires with its entry in the index.
+
+    Of one that was ended: hash `v c`, how and by which token, as long as its access tokens live.
+    """
     return f"auth:{{{user_id}}}:s:{session_id}"
 
 
@@ -17,6 +20,14 @@ def session_index(user_id: UUID) -> str:
     Membership is liveness: a session that is not in here has ended, whatever its hash says.
     """
     return f"auth:{{{user_id}}}:i"
+
+
+def ended_lately(user_id: UUID, cause: str) -> str:
+    """A user's sessions that ended together for a cause, or by the cap: sorted set of their ids.
+
+    Expires when their access tokens have. The scores are not read but for the cap's: when.
+    """
+    return f"auth:{{{user_id}}}:e:{cause}"
 
 
 def revocations() -> str:
@@ -43,3 +54,8 @@ def guesses_at_account(address_hash: str, account_hash: str) -> str:
 def signups(address_hash: str) -> str:
     """Sign-ups from an address: as above."""
     return f"auth:{{rl:{address_hash}}}:u"
+
+
+def uses(owner_hash: str, limit: str) -> str:
+    """What a person or customer did under a limit: as above."""
+    return f"auth:{{use:{owner_hash}}}:{limit}"

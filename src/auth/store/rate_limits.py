@@ -2,22 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from redis.asyncio import Redis
 
 from src.core.redis import load_script, reach
+from src.core.usage import Limit
 
 SCRIPTS = "src.auth.store.lua"
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `quota` attempts in any `window`, under the name that clients see."""
-
-    name: str
-    quota: int
-    window: timedelta
 
 
 @dataclass(frozen=True, slots=True)

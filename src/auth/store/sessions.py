@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -15,6 +15,7 @@ from src.core.redis import load_script, reach
 
 SCRIPTS = "src.auth.store.lua"
 MAX_DEVICE_BYTES = 64
+CAP: Final = "cap"  # the cause of an end by a newer log-in
 
 _LISTED_FIELDS = ["a", "r", "d", "ip"]
 
@@ -37,18 +38,26 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """How long sessions and spent tokens live, and how many sessions a user may have."""
+    """How long sessions and spent tokens live, and how many sessions a user may have.
+
+    An end is remembered as long as access tokens of the session live: until it is told, they are
+    not refused.
+    """
 
     idle: timedelta
     absolute: timedelta
     grace: timedelta
     recovery: timedelta
+    remembered: timedelta
     sessions_per_user: int
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session as opened; times in ms since the epoch, by Redis's clock."""
+    """A session as opened; times in ms since the epoch, by Redis's clock.
+
+    Those that the cap ended lately are named again.
+    """
 
     issued_at_ms: int
     expires_at_ms: int
@@ -83,7 +92,8 @@ class Rotation:
 class SessionStore:
     """Live sessions. Every method raises `ServiceUnavailable` when Redis is away.
 
-    Every command is safe to repeat, so a lost answer costs nothing.
+    Every command is safe to repeat, so a lost answer costs nothing: what ended a session answers
+    the same for as long as its end is remembered.
     """
 
     def __init__(self, redis: Redis, lifetimes: Lifetimes) -> None:
@@ -107,7 +117,7 @@ class SessionStore:
         lifetimes = self._lifetimes
         now, expires, *ended = await reach(
             self._issue(
-                _keys(user_id, session_id),
+                [*_keys(user_id, session_id), keys.ended_lately(user_id, CAP)],
                 [
                     session_id,
                     jti_hash,
@@ -116,6 +126,7 @@ class SessionStore:
                     lifetimes.sessions_per_user,
                     _shortened(device),
                     address,
+                    _milliseconds(lifetimes.remembered),
                 ],
             ),
         )
@@ -155,6 +166,7 @@ class SessionStore:
                     _milliseconds(lifetimes.recovery),
                     key_hash,
                     "look" if only_look else "",
+                    _milliseconds(lifetimes.remembered),
                 ],
             ),
         )
@@ -169,22 +181,27 @@ class SessionStore:
         return set(map(str, found))
 
     async def end(self, *, user_id: UUID, session_id: str) -> bool:
-        """End one session; False when it had ended already."""
-        return bool(await reach(self._end(_keys(user_id, session_id), [session_id])))
+        """End one session; False when it had ended otherwise, or so long ago that none matters."""
+        remembered = _milliseconds(self._lifetimes.remembered)
+        return bool(await reach(self._end(_keys(user_id, session_id), [session_id, remembered])))
 
     async def end_all(
         self,
         *,
         user_id: UUID,
+        cause: str,
         only_if_alive: str = "",
         keep: str = "",
     ) -> list[str]:
-        """End a user's sessions, all or all but `keep`; the ids of those that ended.
+        """End a user's sessions, all or all but `keep`; the ids of those that ended for the cause.
 
-        Nothing happens when the session `only_if_alive` has ended.
+        No more of them end when the session `only_if_alive` has ended.
         """
         ended: list[str] = await reach(
-            self._end_all([keys.session_index(user_id)], [only_if_alive, keep]),
+            self._end_all(
+                [keys.session_index(user_id), keys.ended_lately(user_id, cause)],
+                [only_if_alive, keep, _milliseconds(self._lifetimes.remembered)],
+            ),
         )
         return ended
 

@@ -8,6 +8,7 @@
 -- ARGV[7]  absolute lifetime, ms           ARGV[8]  grace, ms; 0 is strict
 -- ARGV[9]  recovery by idempotency key, ms ARGV[10] h(idempotency key) or ''
 -- ARGV[11] 'look' to learn the verdict alone: nothing is written
+-- ARGV[12] how long the end of a session is remembered, ms
 --
 -- Returns {verdict} or, for ROTATED and REPLAY, {verdict, rotated at, expires at}, ms.
 
@@ -20,23 +21,36 @@ local function ms(number) return string.format('%.0f', number) end
 
 local only_look = ARGV[11] == 'look'
 
+local generation, hash, parent, successor = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+
+local function clean_up(verdict)
+  if not only_look then
+    redis.call('DEL', KEYS[2])
+    redis.call('ZREM', KEYS[1], ARGV[1])
+  end
+  return {verdict}
+end
+
+-- How it ended, and by which token, is remembered: the answer may get lost, and the token come again.
 local function kill(verdict)
-  if only_look then return {verdict} end
-  redis.call('DEL', KEYS[2])
-  redis.call('ZREM', KEYS[1], ARGV[1])
+  clean_up(verdict)
+  if not only_look then
+    redis.call('HSET', KEYS[2], 'v', verdict, 'c', hash)
+    redis.call('PEXPIRE', KEYS[2], ARGV[12])
+  end
   return {verdict}
 end
 
 local now = now_ms()
-local generation, hash, parent, successor = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local s = redis.call('HMGET', KEYS[2], 'n', 'c', 'r', 'a', 'k')
-local n, current, rotated_at, key = tonumber(s[1]), s[2], s[3], s[5]
+local s = redis.call('HMGET', KEYS[2], 'n', 'c', 'r', 'a', 'k', 'v')
+local n, current, rotated_at, key, ended_by = tonumber(s[1]), s[2], s[3], s[5], s[6]
 local expires_at = redis.call('ZSCORE', KEYS[1], ARGV[1])
 
--- 1. Membership in the index is liveness.
-if not n or not expires_at then return kill('ENDED') end
+-- 1. Membership in the index is liveness. The token that ended the session is told the same again.
+if ended_by then return {hash == current and ended_by or 'ENDED'} end
+if not n or not expires_at then return clean_up('ENDED') end
 local absolute_end = s[4] + ARGV[7]
-if now >= math.min(tonumber(expires_at), absolute_end) then return kill('EXPIRED') end
+if now >= math.min(tonumber(expires_at), absolute_end) then return clean_up('EXPIRED') end
 
 -- 3. The write was lost (a failover), yet we signed this token: adopt it, then rotate it by rule 2.
 if generation == n + 1 and parent == current then
