@@ -76,7 +76,7 @@ class VerifyingKey:
         # one key, made for one algorithm.
         signed, _, _ = presented.rpartition(".")
         if not self._verifier.verify(signed.encode(), base64url_decode(signature.encode())):
-            raise TokenRejected("signature")
+            raise TokenRejected("signature does not match")
         document = base64url_decode(signed.partition(".")[2].encode())
         claims = json.loads(document.decode())  # UTF-8 alone; given bytes, it would guess
         if not isinstance(claims, dict):

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from src.auth.authentication import ActiveUsers
+from src.auth.known_users import KnownUsers
 from src.auth.models import User
 from tests.factories import PASSWORD, Person, bearer, log_in, problem, refresh, sign_up
 from tests.tokens import claims_of
@@ -172,7 +172,7 @@ async def test_the_tokens_of_a_user_who_is_gone_are_refused_within_a_second(
     async with engine.begin() as connection:
         statement: Any = update(User).values(is_active=False)
         await connection.execute(delete(User) if gone == "deleted" else statement)
-    await asyncio.sleep(ActiveUsers.REMEMBERED_SECONDS)
+    await asyncio.sleep(KnownUsers.REMEMBERED_SECONDS)
     response = await client.request(method, path, json=body, headers=person.authorization)
     assert problem(response) == "invalid-token"
 
