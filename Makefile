@@ -12,10 +12,10 @@ BIN := .venv/bin
 INTEROP := tests/interop
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev run test test-faults test-interop check format lock openapi doctor migrate bench clean
+.PHONY: help env env-dev run test test-faults test-interop security check audit format lock openapi doctor migrate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -42,17 +42,24 @@ test-interop: env-dev ## Run the tests with a real Better Auth server, which nee
 	echo "Node.js and npm are missing. On Debian and Ubuntu run: apt-get install nodejs npm" >&2; exit 1; \
 	else echo "Skipped: these tests need Node.js and npm."; fi
 
-check: env-dev ## Format, lint, types and import direction, changing nothing
+security: env-dev ## Count what docs/security.md says was tried, by what shows it
+	@$(BIN)/python -m tests.security_rows
+
+check: env-dev ## Format, lint, types, import direction and what is unsafe, changing nothing
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src alembic benchmarks tools
+
+audit: env-dev ## Ask whether anything that is pinned has known vulnerabilities; needs the internet
+	@$(BIN)/python -m tools.audit $(AUDIT)
 
 format: env-dev ## Format, and mend what can be mended safely
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-lock: env-dev ## Compile the requirements*.in into pins with hashes
+lock: env-dev ## Compile the requirements*.in into pins with hashes; UPGRADE=--upgrade takes newer ones
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-embedded.in -o requirements-embedded.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt

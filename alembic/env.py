@@ -25,7 +25,7 @@ def _database_url() -> str:
 
 def _engine() -> AsyncEngine:
     try:
-        return build_engine(_database_url())
+        return build_engine(_database_url(), command_seconds=None)
     except (ValueError, ArgumentError) as error:
         raise CommandError(
             "DATABASE_URL names no database. Set it to one such as "

@@ -1,6 +1,6 @@
 """What a request costs here, beside what it costs others and what it must cost at least.
 
-    python -m benchmarks.capacity [--quick] [--markdown] [--rounds 9] [--seconds 1]
+    python -m benchmarks.capacity [--quick] [--markdown] [--rounds 9] [--seconds 0.7]
 
 Every server is one worker process on one core; clients and stores are on another. They take turns
 in short slices, round after round. Capacity is answers per second of the server's processor time,
@@ -14,67 +14,91 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import uvloop
 
 from benchmarks import contestants, report
-from benchmarks.contestants import LATCHKEY, PEERS, PEERS_PYTHON, TWO_CORES, Contestant, Stores
-from benchmarks.flood import Flood, flood
+from benchmarks.contestants import (
+    LATCHKEY,
+    PEERS,
+    PEERS_PYTHON,
+    TWO_CORES,
+    VARIANTS,
+    Contestant,
+    Stores,
+)
+from benchmarks.flood import flood
 from benchmarks.goals import Measured, check
 from benchmarks.hashing import hashing_race
-from benchmarks.race import LOAD_CORES, SERVER_CORES, Entry, admit_people, entered, race
+from benchmarks.race import (
+    LOAD_CORES,
+    SERVER_CORES,
+    Entry,
+    admit_people,
+    borrow_people,
+    entered,
+    race,
+)
 from benchmarks.round_trips import microseconds, per_refresh
 from benchmarks.table import print_markdown, print_table, verdict
 from src.core.redis import build_redis
 from tests.servers import running_postgresql, running_redis
 
-HASHING_ROUNDS = 5
+MOST_HASHING_ROUNDS = 5
 FLOODS = {LATCHKEY: 3}  # of all others one
-STARTS = 5
+STARTS = 3
 
 
-class Race:
-    """Who takes part, by name, and the stores that all share."""
+class Contest:
+    """Who takes part, by name, the stores that all share, and what is measured so far."""
 
     def __init__(self, stores: Stores, entries: list[Entry]) -> None:
         self.stores = stores
         self.entries = {entry.name: entry for entry in entries}
+        self.measured = Measured()
 
     @property
     def products(self) -> list[Entry]:
         return [self.entries[name] for name in (LATCHKEY, *PEERS)]
 
-    async def quick(self, *, rounds: int, seconds: float) -> Measured:
+    async def quick(self, *, rounds: int, seconds: float) -> None:
         """Capacities alone, of those who are there."""
+        await self._admit()
+        say("The race")
         entries = list(self.entries.values())
-        for entry in entries:
-            await admit_people(entry)
-        measured = Measured(await race(entries, rounds=rounds, seconds=seconds))
+        self.measured.costs = await race(entries, rounds=rounds, seconds=seconds)
         redis = build_redis(self.stores.redis_url)
-        measured.redis_microseconds = await microseconds(redis)
-        measured.round_trips = await per_refresh(self.entries[LATCHKEY], redis)
+        self.measured.redis_microseconds = await microseconds(redis)
+        self.measured.round_trips = await per_refresh(self.entries[LATCHKEY], redis)
         await redis.aclose()
-        return measured
 
-    async def whole(self, *, rounds: int, seconds: float) -> Measured:
+    async def whole(self, *, rounds: int, seconds: float) -> None:
         """Capacities, then all that needs longer."""
-        measured = await self.quick(rounds=rounds, seconds=seconds)
+        await self.quick(rounds=rounds, seconds=seconds)
         warm = {entry.name: entry.server.resident_mebibytes() for entry in self.products}
         ours, *peers = self.products
+        say("Log-ins and sign-ups")
         both = [ours, self.entries[TWO_CORES]]
-        measured.hashing = await hashing_race(both, peers, rounds=HASHING_ROUNDS)
-        measured.floods = {entry.name: await self._floods(entry) for entry in self.products}
-        measured.memory = {
-            entry.name: (warm[entry.name], entry.server.resident_mebibytes())
-            for entry in self.products
-        }
-        measured.starts = {entry.name: self._starts(entry.contestant) for entry in self.products}
-        return measured
+        hashing_rounds = min(rounds, MOST_HASHING_ROUNDS)
+        self.measured.hashing = await hashing_race(both, peers, rounds=hashing_rounds)
+        for entry in self.products:
+            say(f"A flood of log-ins at {entry.name}")
+            floods = [await flood(entry) for _ in range(FLOODS.get(entry.name, 1))]
+            self.measured.floods[entry.name] = floods
+        say("Starts")
+        for entry in self.products:
+            memory = entry.server.resident_mebibytes()
+            self.measured.memory[entry.name] = (warm[entry.name], memory)
+            self.measured.starts[entry.name] = self._starts(entry.contestant)
 
-    async def _floods(self, entry: Entry) -> list[Flood]:
-        return [await flood(entry) for _ in range(FLOODS.get(entry.name, 1))]
+    async def _admit(self) -> None:
+        say("Accounts")
+        for entry in self.entries.values():
+            if entry.name in VARIANTS:
+                await borrow_people(entry, self.entries[LATCHKEY])
+            else:
+                await admit_people(entry)
 
     def _starts(self, contestant: Contestant) -> list[float]:
         if contestant.name == LATCHKEY:
@@ -87,7 +111,7 @@ class Race:
 
 
 @contextmanager
-def started(*, quick: bool) -> Iterator[Race]:
+def started(*, quick: bool) -> Iterator[Contest]:
     """Stores and servers, until the block ends."""
     os.sched_setaffinity(0, LOAD_CORES)  # inherited by the stores
     with (
@@ -96,6 +120,7 @@ def started(*, quick: bool) -> Iterator[Race]:
         running_redis() as redis,
         ExitStack() as stack,
     ):
+        say("Servers")
         stores = Stores(Path(folder), postgresql_url, redis.url)
         ours = contestants.latchkey(stores)
         taking_part = [*contestants.limits(), ours]
@@ -108,10 +133,9 @@ def started(*, quick: bool) -> Iterator[Race]:
             ]
         entries = [stack.enter_context(entered(each, stores.folder)) for each in taking_part]
         if not quick:
-            wide = replace(ours, name=TWO_CORES, api=contestants.HASHING_API)
-            cores = SERVER_CORES | LOAD_CORES
+            wide, cores = contestants.for_two_cores(ours), SERVER_CORES | LOAD_CORES
             entries.append(stack.enter_context(entered(wide, stores.folder, cores=cores)))
-        yield Race(stores, entries)
+        yield Contest(stores, entries)
 
 
 def main() -> int:
@@ -124,18 +148,25 @@ def main() -> int:
     if not options.quick and not PEERS_PYTHON.exists():
         print("The peers are missing: run make bench, or give --quick.", file=sys.stderr)
         return 2
-    seconds = options.seconds or (0.4 if options.quick else 1.0)
+    seconds = options.seconds or (0.4 if options.quick else 0.7)
+    show = print_markdown if options.markdown else print_table
     with (
         started(quick=options.quick) as contest,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         measure = contest.quick if options.quick else contest.whole
-        measured = runner.run(measure(rounds=options.rounds, seconds=seconds))
-    show = print_markdown if options.markdown else print_table
-    for title, header, rows in report.tables(measured):
-        show(title, header, rows)
-    kept = [verdict(f"{n}. {each.told}", kept=each.kept) for n, each in check(measured)]
+        try:
+            runner.run(measure(rounds=options.rounds, seconds=seconds))
+        finally:  # what was measured until a failure, or Ctrl-C, is not lost
+            for title, header, rows in report.tables(contest.measured):
+                show(title, header, rows)
+    kept = [verdict(f"{n}. {each.told}", kept=each.kept) for n, each in check(contest.measured)]
     return max(kept)
+
+
+def say(what: str) -> None:
+    """What goes on, beside the tables: it takes minutes."""
+    print(f"{what} ...", file=sys.stderr)
 
 
 if __name__ == "__main__":

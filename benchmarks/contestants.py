@@ -21,8 +21,10 @@ from tests.conftest import REPOSITORY, make_settings
 LATCHKEY, PLAIN, BARE = "Latchkey", "plain route", "bare ASGI"
 WITHOUT_LAYERS, TWO_CORES = "Latchkey without layers", "Latchkey on two cores"
 ES256, RS256 = "Latchkey with ES256", "Latchkey with RS256"
+VARIANTS = (WITHOUT_LAYERS, ES256, RS256, TWO_CORES)  # on Latchkey's own stores
 FASTAPI_USERS, SIMPLEJWT, FLASK = "fastapi-users", "DRF simplejwt", "Flask-JWT-Extended"
 PEERS = (FASTAPI_USERS, SIMPLEJWT, FLASK)
+TIMED = (Work.PROFILE, Work.VERIFY, Work.REFRESH)
 PEERS_PYTHON = REPOSITORY / ".venv-bench" / "bin" / "python"
 UVICORN = ("-m", "uvicorn", "--no-access-log", "--log-level", "warning", "--port", "{port}")
 # Of gunicorn's workers the one with threads keeps connections open, as all others here do.
@@ -44,13 +46,10 @@ class Contestant:
     is_alive: str = "/"
     python: str = sys.executable
     prepare: tuple[str, ...] = ()
+    timed: tuple[Work, ...] = TIMED
 
     def command_at(self, port: int) -> list[str]:
         return [self.python, *(part.format(port=port) for part in self.command)]
-
-    @property
-    def has_people(self) -> bool:
-        return Work.SIGN_UP in self.api.endpoints
 
 
 @dataclass(frozen=True)
@@ -98,9 +97,6 @@ LATCHKEY_API = Api(
         Work.REFRESH: Endpoint("POST", "/auth/refresh", {"refresh_token": "{refresh_token}"}),
     }
 )
-_OF_PEOPLE = {work: LATCHKEY_API.endpoints[work] for work in (Work.SIGN_UP, Work.LOG_IN)}
-HASHING_API = Api(_OF_PEOPLE)
-VERIFYING_API = Api({**_OF_PEOPLE, Work.VERIFY: LATCHKEY_API.endpoints[Work.VERIFY]})
 
 
 def latchkey(stores: Stores) -> Contestant:
@@ -127,7 +123,7 @@ def without_layers(shipped: Contestant) -> Contestant:
     """Latchkey, its verification alone, without middleware, log lines and headers."""
     http = ("--http", "src.first_run.bounded_http:BoundedHttp", "--no-proxy-headers")
     command = (*UVICORN, *http, "--no-server-header", "benchmarks.without_layers:app")
-    return replace(shipped, name=WITHOUT_LAYERS, command=command, api=VERIFYING_API)
+    return replace(shipped, name=WITHOUT_LAYERS, command=command, timed=(Work.VERIFY,))
 
 
 def with_algorithm(
@@ -141,8 +137,13 @@ def with_algorithm(
     names = ("JWT_SECRET_KEY", "JWT_REFRESH_SECRET_KEY", *changes)
     write_first_key(make_settings(**{name: environment[name] for name in names}), utc_now())
     return replace(
-        shipped, name=f"{LATCHKEY} with {algorithm}", environment=environment, api=VERIFYING_API
+        shipped, name=f"{LATCHKEY} with {algorithm}", environment=environment, timed=(Work.VERIFY,)
     )
+
+
+def for_two_cores(shipped: Contestant) -> Contestant:
+    """Latchkey once more, not timed but where somebody asks for it."""
+    return replace(shipped, name=TWO_CORES, timed=())
 
 
 def worker_alone(shipped: Contestant) -> Contestant:

@@ -27,9 +27,9 @@ MOST_START_SECONDS = 1.0
 
 @dataclass
 class Measured:
-    """Everything that one run found out. Memory is in MiB: warm, and at the end."""
+    """What one run has found out so far. Memory is in MiB: warm, and at the end."""
 
-    costs: Costs
+    costs: Costs = field(default_factory=dict)
     hashing: Costs = field(default_factory=dict)
     floods: dict[str, list[Flood]] = field(default_factory=dict)
     memory: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -64,7 +64,7 @@ def check(measured: Measured) -> list[tuple[int, Check]]:
         *((2, each) for each in _profile(measured.costs)),
         *((3, each) for each in _refresh(measured)),
     ]
-    if measured.hashing:
+    if measured.starts:
         checks += [
             *((4, each) for each in _log_in(measured.hashing)),
             *((5, each) for each in _flood(measured.floods[LATCHKEY])),

@@ -15,11 +15,15 @@ Table = tuple[str, list[str], list[list[str]]]  # title, header, rows
 
 def tables(measured: Measured) -> Iterator[Table]:
     """All of which there are figures."""
-    yield _capacity(measured)
-    yield _redis(measured)
+    if measured.costs:
+        yield _capacity(measured)
+    if measured.round_trips:
+        yield _redis(measured)
     if measured.hashing:
         yield _hashing(measured)
+    if measured.floods:
         yield _floods(measured)
+    if measured.starts:
         yield _processes(measured)
 
 
@@ -74,8 +78,9 @@ def _floods(measured: Measured) -> Table:
 
 def _processes(measured: Measured) -> Table:
     rows = []
-    for name, (warm, after) in measured.memory.items():
-        first, median, third = quartiles(measured.starts[name])
+    for name, starts in measured.starts.items():
+        warm, after = measured.memory[name]
+        first, median, third = quartiles(starts)
         start = [f"{median:.2f} s", f"{first:.2f} to {third:.2f}"]
         rows.append([name, f"{warm:.0f} MiB", f"{after:.0f} MiB", *start])
     header = ["worker", "resident, warm", "after the floods", "first answer", "quartiles"]

@@ -1,6 +1,8 @@
 """Real servers for tests: a Redis, a PostgreSQL, started here and ended here."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -75,6 +77,15 @@ class RedisServer:
         with redis.Redis(unix_socket_path=str(self.socket)) as client:
             return client.execute_command(*command)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It keeps its connections and answers nothing."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -119,13 +130,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_postgresql() -> Iterator[str]:
-    """The URL of an empty database on a PostgreSQL of our own."""
+def running_postgresql(options: str = POSTGRESQL_OPTIONS) -> Iterator[str]:
+    """The URL of an empty database on a PostgreSQL of our own; its options as in its file."""
     folder = Path(tempfile.mkdtemp(prefix="lk-pg-"))
     server = get_server(folder, cleanup_mode="delete", start=False)
     server.ensure_pgdata_inited()
     with (folder / "postgresql.conf").open("a") as configuration:
-        configuration.write(POSTGRESQL_OPTIONS)
+        configuration.write(options)
     server.start()
     try:
         yield server.get_uri()

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 from typing import Final, Literal
-from xml.etree.ElementTree import Element, SubElement, tostring
+
+# It only writes: bandit warns of parsing what others wrote.
+from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405
 
 from pydantic import BaseModel, ConfigDict
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from src.auth.store import events
 from src.auth.store.events import NewEvent
+from src.core.addresses import counted_as
 from src.core.clock import Clock
 from src.core.db import SessionMaker
 from src.core.errors import ServiceUnavailable
@@ -189,7 +190,8 @@ class Audit:
                 raise ServiceUnavailable(cause=f"history: {type(error).__name__}") from error
 
     def _is_news(self, new: NewEvent) -> bool:
-        now, key = time.monotonic(), (new.event, new.user_id, new.address)
+        now = time.monotonic()
+        key = (new.event, new.user_id, counted_as(new.address or ""))
         if self._told_of.get(key, 0.0) > now:
             return False
         if len(self._told_of) >= MOST_REMEMBERED:

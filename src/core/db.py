@@ -17,6 +17,7 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 from uuid_utils.compat import uuid7 as new_id
 
+from src.core.db_pool import PatientPool
 from src.core.errors import ServiceUnavailable
 
 __all__ = [
@@ -33,11 +34,16 @@ __all__ = [
 
 SessionMaker = async_sessionmaker[AsyncSession]
 
-CONNECT_SECONDS = 5.0
-COMMAND_SECONDS = 5.0
-POOL_WAIT_SECONDS = 5.0
+# A client gets its 503 within five seconds. A frozen server is given up after one command, and two
+# seconds more that SQLAlchemy takes for closing its connection.
+CONNECT_SECONDS = 3.0
+COMMAND_SECONDS = 2.0
+POOL_WAIT_SECONDS = 0.6
 POOL_SIZE = 20
 SQLITE_BUSY_MILLISECONDS = 5_000
+# SQLite lets in one writer, and who waits for it polls, ever less often the longer it waits: among
+# many it would give up in the end. In the pool they wait their turn.
+SQLITE_POOL_SIZE = 2
 # SQLSTATE classes of PostgreSQL: connection lost, out of resources (connections, disk, memory),
 # shutting down or starting up. asyncpg's dialect calls none of them an OperationalError.
 OUTAGE_CLASSES = ("08", "53", "57")
@@ -67,28 +73,34 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def build_engine(database_url: str) -> AsyncEngine:
+def build_engine(
+    database_url: str,
+    *,
+    command_seconds: float | None = COMMAND_SECONDS,
+) -> AsyncEngine:
     """An engine for `postgresql://` (asyncpg) or `sqlite://` (aiosqlite), sized for one worker.
 
+    PostgreSQL has `command_seconds` for each command; None is for those that may take long.
     Raises: ValueError for any other database.
     """
     url = make_url(database_url)
     if url.get_backend_name() in ("postgresql", "postgres"):
-        return _postgresql_engine(url)
+        return _postgresql_engine(url, command_seconds)
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
     raise ValueError("DATABASE_URL must start with postgresql:// or sqlite:///")
 
 
-def _postgresql_engine(url: URL) -> AsyncEngine:
+def _postgresql_engine(url: URL, command_seconds: float | None) -> AsyncEngine:
     sslmode = url.query.get("sslmode")
-    connect_args: dict[str, Any] = {"timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS}
+    connect_args: dict[str, Any] = {"timeout": CONNECT_SECONDS, "command_timeout": command_seconds}
     if isinstance(sslmode, str):  # libpq's name; asyncpg takes the same values as `ssl`
         connect_args["ssl"] = _ssl_argument(sslmode, url)
     url = url.difference_update_query(["sslmode", "sslrootcert", "channel_binding"])
     return create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         connect_args=connect_args,
+        poolclass=PatientPool,
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
@@ -110,7 +122,11 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
-        pool_timeout=POOL_WAIT_SECONDS,
+        poolclass=PatientPool,
+        pool_size=SQLITE_POOL_SIZE,
+        max_overflow=0,
+        # A writer of another process may hold up all of our connections for so long.
+        pool_timeout=SQLITE_BUSY_MILLISECONDS / 1000,
         hide_parameters=True,  # an error's text holds the values, and ends in a log
     )
 

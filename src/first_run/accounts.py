@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,14 +12,16 @@ from typing import Final
 
 from pydantic import ValidationError
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from src.auth.accounts import create_user
+from src.auth.audit import Audit, Event, note
 from src.auth.models import User
 from src.auth.passwords import PasswordHasher
 from src.auth.schemas import SignupRequest, UserChange
-from src.core.db import build_engine, build_sessionmaker
+from src.core.clock import utc_now
+from src.core.db import SessionMaker, build_engine, build_sessionmaker
 from src.core.errors import Problem
+from src.core.logging import configure_logging
 from src.core.settings import Settings
 from src.first_run.failures import Refused
 from src.first_run.private_files import private_folder, write_private
@@ -52,6 +55,7 @@ def add_user(
     try:
         request = SignupRequest(email=email, password=password, username=username)
         roles = UserChange(roles=["user", *([role] if role else [])]).roles or []
+        configure_logging(settings.LOG_LEVEL, stream=sys.stderr)
         with failures_explained(settings.DATABASE_URL):
             asyncio.run(_add(settings, [request], roles=roles))
     except ValidationError as error:
@@ -86,9 +90,13 @@ async def _add(
 ) -> None:
     hasher = PasswordHasher(rounds=settings.BCRYPT_ROUNDS)
     try:
-        async with _database(settings) as db:
+        async with (
+            _database(settings) as sessionmaker,
+            Audit(sessionmaker, clock=utc_now).recording(device="command line"),
+            sessionmaker() as db,
+        ):
             for request in requests:
-                await create_user(
+                user = await create_user(
                     db,
                     hasher,
                     minimum_length=settings.PASSWORD_MIN_LENGTH,
@@ -98,23 +106,30 @@ async def _add(
                     roles=roles,
                 )
                 await db.commit()
+                _note(user)
     finally:
         hasher.close()
 
 
+def _note(made: User) -> None:
+    """As if somebody had signed up, though without a session, and then been given a role."""
+    note(Event.SIGNED_UP, user_id=made.id)
+    if made.roles != ["user"]:
+        note(Event.USER_CHANGED, user_id=made.id, roles=made.roles, is_active=made.is_active)
+
+
 async def _missing(settings: Settings, emails: Sequence[str]) -> list[str]:
-    async with _database(settings) as db:
+    async with _database(settings) as sessionmaker, sessionmaker() as db:
         found = await db.exec(select(User.email_key).where(col(User.email_key).in_(emails)))
         present = set(found)
     return [email for email in emails if email not in present]
 
 
 @asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[AsyncSession]:
+async def _database(settings: Settings) -> AsyncIterator[SessionMaker]:
     engine = build_engine(settings.DATABASE_URL)
     try:
-        async with build_sessionmaker(engine)() as db:
-            yield db
+        yield build_sessionmaker(engine)
     finally:
         await engine.dispose()
 

@@ -32,7 +32,7 @@ def verify_history(database_url: str, *, expected_head: str | None) -> Chain:
 
 
 async def _verify(database_url: str, expected_head: str | None) -> Chain:
-    engine = build_engine(database_url)
+    engine = build_engine(database_url, command_seconds=None)
     try:
         async with build_sessionmaker(engine)() as db:
             return await events.verify(db, expected=expected_head)

@@ -13,7 +13,8 @@ from sqlmodel import col
 from src.app import create_app
 from src.auth.models import AuthEvent, User
 from src.core.settings import Settings
-from tests.conftest import PassTime, running
+from tests.auth.test_limits import instance
+from tests.conftest import MovableClock, PassTime, running
 from tests.factories import Person, log_in, problem, refresh, sign_up
 from tests.tokens import claims_of
 
@@ -348,5 +349,49 @@ async def test_a_limit_that_is_reached_is_in_the_history(
     async with running(create_app(limited)) as worker:
         answers = [(await worker.post("/auth/login", json=wrong)).status_code for _ in range(13)]
     assert answers == [401] * 10 + [429] * 3
+    named = [e["event"] for e in await all_events(client, root)]
+    assert named[:11] == ["limit-reached"] + ["login-failed"] * 10
+
+
+@pytest.mark.one_database
+async def test_changes_of_roles_refused_rights_and_limits_say_who_where_and_when(
+    client: Client,
+    root: Person,
+    settings: Settings,
+) -> None:
+    person = await sign_up(client)
+    path = f"/admin/users/{person.user['id']}"
+    wrong = {"email": person.email, "password": "not the password"}
+    limited = settings.model_copy(update={"RATE_LIMITS": "on"})
+    changed = await client.patch(path, json={"roles": ["user", "a"]}, headers=root.authorization)
+    again = await log_in(client, person)
+    refused = await client.get("/admin/users", headers=again.authorization)
+    async with running(create_app(limited)) as worker:
+        answers = [await worker.post("/auth/login", json=wrong) for _ in range(11)]
+    events = {e["event"]: e for e in await all_events(client, root, limit=100)}
+    mine = person.user["id"]
+    for name, answer, user_id, actor_id in (
+        ("user-changed", changed, mine, root.user["id"]),
+        ("role-refused", refused, mine, None),  # it is said of who did it
+        ("limit-reached", answers[-1], None, None),
+    ):
+        event = events[name]
+        assert event["request_id"] == answer.headers["x-request-id"], name
+        assert event["ip"] == "127.0.0.1", name
+        assert (event["user_id"], event["actor_id"]) == (user_id, actor_id), name
+        assert event["at"].endswith("Z"), name
+
+
+@pytest.mark.one_database
+async def test_a_limit_is_told_of_once_for_a_whole_ipv6_network(
+    client: Client,
+    root: Person,
+    settings: Settings,
+    session_clock: MovableClock,
+) -> None:
+    wrong = {"email": root.email, "password": "not the password"}
+    async with instance(settings, session_clock) as worker:
+        for number in range(13):
+            await worker.at(f"2001:db8::{number}").post("/auth/login", json=wrong)
     named = [e["event"] for e in await all_events(client, root)]
     assert named[:11] == ["limit-reached"] + ["login-failed"] * 10

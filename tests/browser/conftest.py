@@ -6,19 +6,17 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import httpx
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from tests.conftest import REPOSITORY, migrate
 from tests.servers import running_redis
+from tests.waiting import wait_until_it_answers
 
-START_SECONDS = 30.0
+END_SECONDS = 30.0
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--headless",
@@ -73,11 +71,11 @@ def site(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait_until_alive(url, process, folder / "server.log")
+            wait_until_it_answers(url, process, printed=(folder / "server.log").read_text)
             yield url
         finally:
             process.terminate()
-            process.wait(START_SECONDS)
+            process.wait(END_SECONDS)
 
 
 def _free_port() -> int:
@@ -103,18 +101,6 @@ def _environment(database_url: str, redis_url: str) -> dict[str, str]:
         "BCRYPT_ROUNDS": "4",
         "RATE_LIMITS": "off",
     }
-
-
-def _wait_until_alive(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/healthz").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    process.terminate()
-    pytest.fail(f"the server did not start:\n{log.read_text()[-2_000:]}")
 
 
 @dataclass

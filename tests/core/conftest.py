@@ -5,20 +5,19 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from src.core.settings import Settings
 from tests.conftest import REPOSITORY, make_settings, migrate
 from tests.servers import RedisServer, running_redis
+from tests.waiting import wait_until_it_answers
 
-START_SECONDS = 30.0
+END_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
-            _wait_until_alive(started, process)
+            wait_until_it_answers(started.url, process, printed=started.output.read_text)
             yield started
         finally:
             process.terminate()
-            process.wait(START_SECONDS)
+            process.wait(END_SECONDS)
 
 
 def _environment(database: Path, redis: RedisServer) -> dict[str, str]:
@@ -96,14 +95,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _wait_until_alive(server: Server, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{server.url}/healthz", trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail(f"the server did not start:\n{server.output.read_text()[-2_000:]}")

@@ -17,6 +17,7 @@ from src.core.settings import Settings
 from tests.conftest import make_settings, running
 from tests.core.conftest import Server
 from tests.factories import Person, problem, sign_up
+from tests.waiting import NO_TLS
 
 pytestmark = pytest.mark.one_database
 
@@ -59,7 +60,7 @@ def with_length(body: bytes) -> bytes:
 
 @pytest.fixture
 async def http(server: Server) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, verify=NO_TLS) as client:
         yield client
 
 

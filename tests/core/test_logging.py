@@ -188,7 +188,19 @@ async def test_no_secret_is_in_the_log_the_database_or_redis(
     server: Server,
     http: Client,
 ) -> None:
+    answers: list[bytes] = []
+
+    async def heard(response: httpx.Response) -> None:
+        answers.append(await response.aread())
+
+    http.event_hooks["response"].append(heard)
     planted = await journey(http, f"canary-{secrets.token_hex(12)}")
+    passwords = [text for text in planted if "canary" in text or "canary" in text[::-1]]
+    assert len(passwords) == 2
+    assert len(answers) > 15
+    for answer in answers:
+        for text in passwords:  # but where it was a member's name, which is told to be mended
+            assert text.encode() not in answer.replace(f'"pointer": "/{text}"'.encode(), b"")
     await http.get("/healthz")
     left: dict[str, bytes] = {"log": server.output.read_bytes()}
     for suffix in ("", "-wal"):

@@ -45,6 +45,8 @@ error_log {folder}/error.log;
 events {{ worker_connections 2048; }}
 http {{
     access_log off;
+    set_real_ip_from 127.0.0.1;     # of loopback, IPv6 has one address alone
+    real_ip_header X-Test-Address;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
@@ -218,6 +220,19 @@ def test_a_flood_from_one_address_is_told_to_wait_and_others_are_served(front: F
     assert refused
     assert refused[0].json()["type"] == "urn:problem:too-many-requests"
     assert "retry-after" in refused[0].headers
+
+
+def test_a_flood_from_all_over_an_ipv6_network_is_one_flood(front: Front) -> None:
+    with front.client("127.0.0.1") as client:
+
+        def asked_from(address: str) -> int:
+            return client.get("/nowhere", headers={"X-Test-Address": address}).status_code
+
+        networks = ("2001:db8:a:b", "2001:db8:a:c")
+        flood = [asked_from(f"{networks[0]}:{number:x}::{number:x}") for number in range(600)]
+        assert set(flood) == {404, 429}
+        assert asked_from(f"{networks[1]}::1") == 404
+        assert asked_from("2001:db8::1") == 404
 
 
 def test_without_tls_people_are_led_on_and_programs_are_not(front: Front) -> None:

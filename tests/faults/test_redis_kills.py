@@ -24,7 +24,7 @@ from tests.servers import running_redis
 pytestmark = pytest.mark.faults
 
 APPEND_ONLY = ("--appendonly", "yes", "--appendfsync", "always")
-KILLS = 30
+KILLS = 100
 SESSIONS = 6
 UP_SECONDS = 0.3
 

@@ -18,6 +18,7 @@ from typing import IO
 import httpx
 
 from src.core.settings import Settings
+from tests.waiting import NO_TLS
 
 START_SECONDS = 60.0
 END_SECONDS = 10.0
@@ -111,7 +112,7 @@ class RunningServer:
 
     def post(self, path: str, **members: str) -> tuple[int, dict[str, str]]:
         """Status and document of a JSON request."""
-        response = httpx.post(self.base + path, json=members, timeout=10)
+        response = httpx.post(self.base + path, json=members, timeout=10, verify=NO_TLS)
         return response.status_code, response.json()
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:

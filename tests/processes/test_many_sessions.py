@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.faults.figures import note
 from tests.processes.crowd import list_and_log_out, servers_without_cap
-from tests.processes.workers import clients_of, report
+from tests.processes.workers import clients_of
 
 SESSIONS = 10_000
 PROMISED_SECONDS = 1.0
@@ -21,9 +22,16 @@ async def test_10_000_sessions_are_listed_and_ended_within_a_second(database_url
                 await list_and_log_out(pair, servers.redis, sessions=SESSIONS)
                 for _ in range(ROUNDS)
             ]
-    for figures in rounds:
-        report("10,000 sessions", figures=figures)
+    listing = min(figures.list_seconds for figures in rounds)
+    log_out = min(figures.log_out_seconds for figures in rounds)
+    slowest = min(figures.slowest_command for figures in rounds)
+    note(
+        f"{SESSIONS:,} sessions of one user",
+        "listed and ended within 1 s each; no Redis command over 10 ms",
+        f"listed in {listing:.2f} s, ended in {log_out:.2f} s; slowest command "
+        f"{slowest / 1000:.1f} ms",
+    )
     assert {figures.listed for figures in rounds} == {SESSIONS}
-    assert min(figures.list_seconds for figures in rounds) <= PROMISED_SECONDS
-    assert min(figures.log_out_seconds for figures in rounds) <= PROMISED_SECONDS
-    assert min(figures.slowest_command for figures in rounds) <= PROMISED_MICROSECONDS
+    assert listing <= PROMISED_SECONDS
+    assert log_out <= PROMISED_SECONDS
+    assert slowest <= PROMISED_MICROSECONDS

@@ -1,11 +1,9 @@
 """Redis frozen, killed, emptied and absent, under server processes of its own."""
 
 import asyncio
-import os
-import signal
 import statistics
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -24,7 +22,7 @@ from tests.processes.workers import (
     until,
     worker_processes,
 )
-from tests.servers import RedisServer, running_redis
+from tests.servers import running_redis
 
 # What clients are promised: an answer within a second, and a normal service soon after.
 PROMISED_SECONDS = 1.0
@@ -37,16 +35,6 @@ APPEND_ONLY = ("--appendonly", "yes", "--appendfsync", "always")
 
 # Where it makes no difference which database it is.
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
-
-
-@contextmanager
-def frozen(server: RedisServer) -> Iterator[None]:
-    """Redis keeps its connections and answers nothing."""
-    os.kill(server.process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(server.process.pid, signal.SIGCONT)
 
 
 @asynccontextmanager
@@ -89,7 +77,7 @@ async def test_a_frozen_redis_means_503_within_a_second_and_nothing_is_lost(
         async with one_worker(database_url, redis_server.url) as workers:
             client = workers.next
             person = await sign_up(client)
-            with frozen(redis_server):
+            with redis_server.frozen():
                 timings = {}
                 for route, attempt in attempts(client, person).items():
                     response, seconds = await timed(attempt())
@@ -99,7 +87,7 @@ async def test_a_frozen_redis_means_503_within_a_second_and_nothing_is_lost(
                     assert me.status_code == 200
             recoveries = [await until_it_refreshes(client, person)]
             for _ in range(REPEATS):  # the first answer of each time takes longest
-                with frozen(redis_server):
+                with redis_server.frozen():
                     response, seconds = await timed(refresh(client, person.refresh_token))
                     expect_unavailable(response)
                     timings["refresh"].append(seconds)
@@ -116,7 +104,7 @@ async def test_many_refreshes_of_a_frozen_redis_hold_up_no_other_route(database_
         async with one_worker(database_url, redis_server.url) as workers:
             client = workers.next
             person = await sign_up(client)
-            with frozen(redis_server):
+            with redis_server.frozen():
                 refreshing = [timed(refresh(client, person.refresh_token)) for _ in range(MANY)]
                 asking = [
                     timed(client.get("/auth/me", headers=person.authorization)) for _ in range(MANY)

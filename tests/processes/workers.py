@@ -17,12 +17,11 @@ from tempfile import TemporaryFile
 from typing import IO
 
 import httpx
-import pytest
 
 from src.core.settings import Settings
 from tests.conftest import REPOSITORY
+from tests.waiting import NO_TLS, wait_until_it_answers
 
-START_SECONDS = 60.0
 END_SECONDS = 10.0
 # Longer than any answer should take, the queue for real password hashes included.
 ANSWER_SECONDS = 120.0
@@ -112,7 +111,9 @@ async def clients_of(workers: list[Worker]) -> AsyncIterator[Workers]:
     """One client for each worker, without a limit of its own on parallel requests."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     clients = [
-        httpx.AsyncClient(base_url=w.base, limits=limits, timeout=ANSWER_SECONDS, trust_env=False)
+        httpx.AsyncClient(
+            base_url=w.base, limits=limits, timeout=ANSWER_SECONDS, trust_env=False, verify=NO_TLS
+        )
         for w in workers
     ]
     try:
@@ -182,16 +183,7 @@ def _free_port() -> int:
 
 
 def _wait_until_alive(worker: Worker, path: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if worker.process.poll() is not None:
-            pytest.fail(f"a worker ended before it answered:\n{worker.printed}")
-        try:
-            if httpx.get(f"{worker.base}{path}", trust_env=False).status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            time.sleep(POLL_SECONDS)
-    pytest.fail(f"a worker did not answer in {START_SECONDS} s:\n{worker.printed}")
+    wait_until_it_answers(worker.base, worker.process, path=path, printed=lambda: worker.printed)
 
 
 def _end(worker: Worker) -> None:

@@ -15,6 +15,7 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+local MOST_ENDED = 1000
 local now = now_ms()
 local expires = now + math.min(tonumber(ARGV[3]), tonumber(ARGV[4]))
 local function ms(number) return string.format('%.0f', number) end
@@ -26,7 +27,8 @@ redis.call('PEXPIREAT', KEYS[2], ms(expires))
 
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ms(now))
 redis.call('ZREM', KEYS[1], ARGV[1])
-local surplus = redis.call('ZCARD', KEYS[1]) + 1 - ARGV[5]
+-- Where the cap was lowered, thousands may be too many: a part with each log-in holds up nobody.
+local surplus = math.min(redis.call('ZCARD', KEYS[1]) + 1 - ARGV[5], MOST_ENDED)
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', ms(now - ARGV[8]))
 if surplus > 0 then
   -- Their hashes are orphans now and expire by themselves: only declared keys are touched.
