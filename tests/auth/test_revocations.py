@@ -10,9 +10,11 @@ from uuid import UUID
 import httpx
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import event
 
 from src.app import create_app
 from src.auth.known_users import KnownUsers
+from src.auth.schemas import Profile
 from src.core.db import build_engine
 from src.core.settings import Settings
 from tests.conftest import PassTime, make_settings, running
@@ -244,10 +246,35 @@ async def test_what_was_read_before_a_change_is_not_remembered(
     known = KnownUsers(engine)
     monkeypatch.setattr(KnownUsers, "REMEMBERED_SECONDS", 60.0)
     reading = asyncio.create_task(known.require(user_id))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it asks
     known.forget(user_id)
     assert (await reading).username is None
     changed = {"username": f"name-{person.user['id'][-12:]}"}
     await client.patch("/auth/me", json=changed, headers=person.authorization)
     assert (await known.require(user_id)).username == changed["username"]
+    await engine.dispose()
+
+
+async def test_a_crowd_that_asks_for_one_user_at_once_looks_once(
+    settings: Settings, client: Client
+) -> None:
+    person = await sign_up(client)
+    engine = build_engine(settings.DATABASE_URL)
+    statements = 0
+
+    def count(*_: object) -> None:
+        nonlocal statements
+        statements += 1
+
+    event.listen(engine.sync_engine, "before_cursor_execute", count)
+    known = KnownUsers(engine)
+    asking = [asyncio.create_task(known.require(UUID(person.user["id"]))) for _ in range(50)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert isinstance(answers[0], asyncio.CancelledError)
+    assert {str(each.id) for each in answers[1:] if isinstance(each, Profile)} == {
+        person.user["id"],
+    }
+    assert statements == 1
     await engine.dispose()

@@ -70,8 +70,8 @@ async def test_it_answers_with_its_model_by_its_method_alone_and_is_documented()
     app = FastAPI(routes=[*router.routes], redirect_slashes=False)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        response = await client.post("/here/direct", headers={"X-Said": "grüß".encode()})
-        assert response.json() == Answer(said="grüß".encode().decode("latin-1")).model_dump()
+        response = await client.post("/here/direct", headers={"X-Said": "hello"})
+        assert response.json() == {"said": "hello"}
         assert response.headers["content-type"] == "application/json"
         refused = await client.get("/here/direct")
         assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
