@@ -29,8 +29,8 @@ PEERS_PYTHON = REPOSITORY / ".venv-bench" / "bin" / "python"
 UVICORN = ("-m", "uvicorn", "--no-access-log", "--log-level", "warning", "--port", "{port}")
 # Of gunicorn's workers the one with threads keeps connections open, as all others here do.
 GUNICORN = (
-    *("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--keep-alive", "75"),
-    *("--workers", "1", "--worker-class", "gthread", "--threads", "4"),
+    *("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--no-control-socket"),
+    *("--keep-alive", "75", "--workers", "1", "--worker-class", "gthread", "--threads", "4"),
 )
 EMAIL_AND_PASSWORD = {"email": "{email}", "password": "{password}"}
 

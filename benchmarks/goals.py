@@ -47,10 +47,6 @@ class Check:
     found: str
     kept: bool
 
-    @property
-    def told(self) -> str:
-        return f"{self.what}: {self.limit}, found {self.found}"
-
 
 def ratios(faster: Iterable[Cost], slower: Iterable[Cost]) -> list[float]:
     """How many times the capacity of the second the first has, round by round."""
@@ -78,7 +74,7 @@ def check(measured: Measured) -> list[tuple[int, Check]]:
 def _verify(costs: Costs) -> list[Check]:
     ours = costs[LATCHKEY, Work.VERIFY]
     return [
-        _at_least("verify, x a plain route", 0.75, ratios(ours, costs[PLAIN, Work.PROFILE])),
+        _at_least("verify, × a plain route", 0.75, ratios(ours, costs[PLAIN, Work.PROFILE])),
         *_beside_best("verify", 2.5, costs, Work.VERIFY),
     ]
 
@@ -88,7 +84,7 @@ def _profile(costs: Costs) -> list[Check]:
     theirs = costs.get((FASTAPI_USERS, Work.PROFILE))
     if theirs is not None:
         found = ratios(costs[LATCHKEY, Work.PROFILE], theirs)
-        checks.append(_at_least(f"profile, x {FASTAPI_USERS}", 8.0, found))
+        checks.append(_at_least(f"profile, × {FASTAPI_USERS}", 8.0, found))
     return checks
 
 
@@ -97,12 +93,12 @@ def _refresh(measured: Measured) -> list[Check]:
     ours = costs[LATCHKEY, Work.REFRESH]
     trips = measured.round_trips
     checks = [
-        _at_least("refresh, x a plain route", 0.4, ratios(ours, costs[PLAIN, Work.PROFILE])),
+        _at_least("refresh, × a plain route", 0.4, ratios(ours, costs[PLAIN, Work.PROFILE])),
         *_beside_best("refresh", 2.0, costs, Work.REFRESH),
     ]
     theirs = costs.get((SIMPLEJWT, Work.REFRESH))
     if theirs is not None:
-        checks.append(_at_least(f"refresh, x {SIMPLEJWT}", 12.0, ratios(ours, theirs)))
+        checks.append(_at_least(f"refresh, × {SIMPLEJWT}", 12.0, ratios(ours, theirs)))
     found = f"{trips:.2f}"
     return [*checks, Check("round trips to Redis a refresh", "1", found, kept=trips < 1.1)]
 
@@ -112,15 +108,15 @@ def _log_in(hashing: Costs) -> list[Check]:
     both = hashing[TWO_CORES, Work.LOG_IN]
     gained = [one.elapsed / two.elapsed for one, two in zip(ours, both, strict=True)]
     return [
-        _at_least("log-in, x bcrypt alone", 0.97, ratios(ours, raw)),
-        _at_least("log-in on two cores, x one", 1.9, gained),
+        _at_least("log-in, × bcrypt alone", 0.97, ratios(ours, raw)),
+        _at_least("log-in on two cores, × one", 1.9, gained),
     ]
 
 
 def _flood(floods: list[Flood]) -> list[Check]:
     failed = sum(each.failed for each in floods)
     return [
-        _at_most("p99 of profile during log-ins, x idle", 1.5, [each.ratio for each in floods]),
+        _at_most("p99 of profile during log-ins, × idle", 1.5, [each.ratio for each in floods]),
         Check("requests that failed meanwhile", "0", str(failed), kept=not failed),
     ]
 
@@ -143,7 +139,7 @@ def _process(measured: Measured) -> list[Check]:
 def _algorithms(costs: Costs) -> list[Check]:
     usual = costs[LATCHKEY, Work.VERIFY]
     return [
-        _at_least(f"verify with {name}, x HS256", limit, ratios(costs[name, Work.VERIFY], usual))
+        _at_least(f"verify, {name}, × HS256", limit, ratios(costs[name, Work.VERIFY], usual))
         for name, limit in ((ES256, 0.65), (RS256, 0.8))
     ]
 
@@ -155,7 +151,7 @@ def _beside_best(what: str, limit: float, costs: Costs, work: Work) -> list[Chec
         return []
     found = {name: ratios(costs[LATCHKEY, work], costs[name, work]) for name in peers}
     best = min(found, key=lambda name: statistics.median(found[name]))
-    return [_at_least(f"{what}, x {best}", limit, found[best])]
+    return [_at_least(f"{what}, × {best}", limit, found[best])]
 
 
 def _at_least(what: str, limit: float, found: list[float]) -> Check:

@@ -1,12 +1,12 @@
 """The tables of what was measured."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from benchmarks.api import Work
 from benchmarks.contestants import BARE, PLAIN
 from benchmarks.flood import p99
-from benchmarks.goals import Measured, ratios
+from benchmarks.goals import Check, Measured, ratios
 from benchmarks.hashing import RAW_ONE
 from benchmarks.table import quartiles
 
@@ -25,6 +25,15 @@ def tables(measured: Measured) -> Iterator[Table]:
         yield _floods(measured)
     if measured.starts:
         yield _processes(measured)
+
+
+def goals(checks: Sequence[tuple[int, Check]]) -> Table:
+    """Each figure that has a limit."""
+    rows = [
+        [str(number), each.what, each.limit, each.found, "kept" if each.kept else "BROKEN"]
+        for number, each in checks
+    ]
+    return "Goals, of the ratios median and quartiles", ["", "what", "limit", "found", ""], rows
 
 
 def _capacity(measured: Measured) -> Table:

@@ -27,13 +27,14 @@ from benchmarks.table import print_markdown, print_table
 SPY = PEERS_PYTHON.with_name("py-spy")
 A_SECOND = 250
 ATTACHING_SECONDS = 1.0
-MOST_ROWS = 16
+MOST_ROWS = 20
 _FRAME = re.compile(r"(?P<function>.+) \((?P<file>[^()]+)\)")
 _HOMES = (  # of code, by its file; the first that fits
     (re.compile(r".*/site-packages/(\w+)"), r"\1"),
     (re.compile(r".*/(src/[\w/]+)\.py"), r"\1"),
     (re.compile(r".*/lib/python3\.\d+/(\w+).*"), r"Python's \1"),
 )
+_OUTSIDE = ("src/cli", "src/first_run/run", "src/first_run/serving")  # around all requests
 
 Frame = tuple[str, str]  # a function and its file
 Stacks = Counter[tuple[Frame, ...]]  # how often each was seen, the innermost frame last
@@ -66,7 +67,7 @@ def parse(text: str) -> Stacks:
         frames, _, count = line.rpartition(" ")
         matches = [_FRAME.fullmatch(frame) for frame in frames.split(";")]
         stack = tuple((m["function"], m["file"]) for m in matches if m)
-        if stack and stack[0][0] == "<module>":
+        if stack and not stack[0][0].endswith("_bootstrap"):
             seen[stack] += int(count)
     return seen
 
@@ -79,7 +80,8 @@ def running(stack: tuple[Frame, ...]) -> set[str]:
 def on_the_way(stack: tuple[Frame, ...]) -> set[str]:
     """Functions of ours that wait for what runs, or run."""
     named = {(function, _home(file)) for function, file in stack}
-    return {f"{function}, {home}" for function, home in named if home.startswith("src/")}
+    inside = (each for each in named if each[1].startswith("src/") and each[1] not in _OUTSIDE)
+    return {f"{function}, {home}" for function, home in inside}
 
 
 def shares(seen: Stacks, of: Callable[[tuple[Frame, ...]], set[str]]) -> dict[str, float]:

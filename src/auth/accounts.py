@@ -133,18 +133,8 @@ class Accounts:
         user = await self.profile(user_id)
         verified_hash = user.password_hash
         await self._db.commit()  # hands the connection back while passwords are hashed
-        async with self._attempts.guess(user.email_key):
-            if not await self._hasher.verify(change.current_password, verified_hash):
-                note(Event.PASSWORD_REFUSED, user_id=user_id)
-                raise WrongPassword
-        require_strong(
-            change.new_password,
-            minimum=self._minimum_length,
-            email=user.email_key,
-            username=user.username,
-            pointer="/new_password",
-        )
-        new_hash = await self._hasher.hash(change.new_password)
+        await self._require_password(user, change.current_password)
+        new_hash = await self._hash_new_password(user, change.new_password)
         # The row stays locked until the commit: a log-in that verified the old password waits here
         # and then finds the hash changed; one that came first is ended by end_all.
         if not await users.replace_password_hash(
@@ -165,6 +155,22 @@ class Accounts:
             session_id=response.session_id,
         )
         return response
+
+    async def _require_password(self, user: User, password: str) -> None:
+        async with self._attempts.guess(user.email_key):
+            if not await self._hasher.verify(password, user.password_hash):
+                note(Event.PASSWORD_REFUSED, user_id=user.id)
+                raise WrongPassword
+
+    async def _hash_new_password(self, user: User, password: str) -> str:
+        require_strong(
+            password,
+            minimum=self._minimum_length,
+            email=user.email_key,
+            username=user.username,
+            pointer="/new_password",
+        )
+        return await self._hasher.hash(password)
 
 
 def _username_key(username: str | None) -> str | None:

@@ -9,11 +9,12 @@ from src.auth.errors import InvalidCredentials
 from src.auth.key_ring import TokenRejected
 from src.auth.known_users import KnownUsers
 from src.auth.limits import Attempts
+from src.auth.logouts import LogoutCredential
 from src.auth.models import User
 from src.auth.passwords import PasswordHasher
 from src.auth.revocations import Revocations
 from src.auth.schemas import LoginRequest, TokenResponse
-from src.auth.sessions import ClientInfo, LogoutCredential, Sessions
+from src.auth.sessions import ClientInfo, Sessions
 from src.auth.store import users
 from src.core.clock import Clock
 from src.core.errors import InvalidToken

@@ -22,12 +22,13 @@ from src.auth.devices import device_name
 from src.auth.errors import InvalidTokenMode
 from src.auth.history import History
 from src.auth.limits import Attempts
+from src.auth.logouts import LogoutCredential, LogoutScope
 from src.auth.models import ADMIN
 from src.auth.revocations import Revocations
 from src.auth.roles import require_role
 from src.auth.same_origin import require_same_origin
 from src.auth.schemas import LoginRequest, LogoutRequest
-from src.auth.sessions import ClientInfo, LogoutCredential, LogoutScope, Sessions
+from src.auth.sessions import ClientInfo, Sessions
 from src.auth.token_modes import BodyMode, CookieMode
 from src.core.bodies import FORM_TYPE, json_body, media_type_of, parse_form, validated
 from src.core.db import DbSession

@@ -36,6 +36,7 @@ class Revocations:
         self._clock = clock
         self._sessions: dict[str, float] = {}  # id → when it may be forgotten
         self._users: dict[UUID, float] = {}  # id → tokens issued before this are refused
+        self._forgot_at = 0.0
         self.version = 0
 
     def refuses(self, claims: AccessClaims | Identity) -> bool:
@@ -48,10 +49,12 @@ class Revocations:
         return session_id in self._sessions
 
     def add(self, revocations: Iterable[Revocation]) -> None:
+        """They are dated by Redis's clock, tokens by ours: where these differ, both must do."""
+        now = self._clock().timestamp()
         for each in revocations:
             seconds = each.at_ms / 1000
             if each.session_id is not None:
-                until = seconds + self._window_seconds
+                until = max(seconds, now) + self._window_seconds
                 self._sessions[each.session_id] = max(
                     until,
                     self._sessions.get(each.session_id, 0.0),
@@ -59,7 +62,7 @@ class Revocations:
             elif each.user_id is not None:
                 # `iat` has whole seconds. Tokens of the same second are refused by session.
                 self._users[each.user_id] = max(
-                    float(int(seconds)),
+                    float(int(min(seconds, now))),
                     self._users.get(each.user_id, 0.0),
                 )
             else:
@@ -68,12 +71,16 @@ class Revocations:
 
     def forget_outlived(self) -> None:
         """Bounds the memory: nothing stays longer than the life of an access token."""
-        now = self._clock().timestamp()
+        now = self._forgot_at = self._clock().timestamp()
         before = len(self._sessions) + len(self._users)
         self._sessions = {k: v for k, v in self._sessions.items() if v > now}
         self._users = {k: v for k, v in self._users.items() if v + self._window_seconds > now}
         if len(self._sessions) + len(self._users) != before:
             self.version += 1
+
+    def forgot_too_early(self) -> bool:
+        """Whether our clock was set back since: tokens that had expired are good again."""
+        return self._clock().timestamp() < self._forgot_at - 1.0
 
     def document(self) -> dict[str, Any]:
         """The set for services that verify tokens themselves; seconds since the epoch."""
@@ -170,6 +177,8 @@ class RevocationFeed:
                 came, last_id = await self._stream.after(last_id, wait=WAIT)
                 self._take(came)
                 self._tell_lag(came)
+                if self._revocations.forgot_too_early():
+                    last_id = None
                 self._revocations.forget_outlived()
             except (RedisError, OSError) as error:
                 if self.caught_up:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from src.auth.access_tokens import AccessTokens
 from src.auth.errors import InvalidRefreshToken, RefreshTokenReused, SessionNotFound
 from src.auth.key_ring import SigningKey, TokenRejected
 from src.auth.known_users import KnownUsers
+from src.auth.logouts import LogoutCredential, LogoutScope
 from src.auth.models import User
 from src.auth.refresh_tokens import (
     Link,
@@ -38,23 +38,6 @@ class ClientInfo:
 
     device: str
     address: str
-
-
-class LogoutScope(StrEnum):
-    """Which sessions a log-out ends: this one, all others, or all."""
-
-    LOCAL = "local"
-    OTHERS = "others"
-    GLOBAL = "global"
-
-
-@dataclass(frozen=True, slots=True)
-class LogoutCredential:
-    """One of the two tokens names the session that logs out; the scope, what else ends."""
-
-    refresh_token: str | None = None
-    access_token: str | None = None
-    scope: LogoutScope = LogoutScope.LOCAL
 
 
 class Sessions:

@@ -44,6 +44,7 @@ SQLITE_BUSY_MILLISECONDS = 5_000
 # SQLite lets in one writer, and who waits for it polls, ever less often the longer it waits: among
 # many it would give up in the end. In the pool they wait their turn.
 SQLITE_POOL_SIZE = 2
+SSL_PARAMETERS = ("sslmode", "sslrootcert", "sslcert", "sslkey")  # of libpq, taken by ourselves
 # SQLSTATE classes of PostgreSQL: connection lost, out of resources (connections, disk, memory),
 # shutting down or starting up. asyncpg's dialect calls none of them an OperationalError.
 OUTAGE_CLASSES = ("08", "53", "57")
@@ -96,7 +97,7 @@ def _postgresql_engine(url: URL, command_seconds: float | None) -> AsyncEngine:
     connect_args: dict[str, Any] = {"timeout": CONNECT_SECONDS, "command_timeout": command_seconds}
     if isinstance(sslmode, str):  # libpq's name; asyncpg takes the same values as `ssl`
         connect_args["ssl"] = _ssl_argument(sslmode, url)
-    url = url.difference_update_query(["sslmode", "sslrootcert", "channel_binding"])
+    url = url.difference_update_query([*SSL_PARAMETERS, "channel_binding"])
     return create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         connect_args=connect_args,
@@ -113,6 +114,9 @@ def _ssl_argument(sslmode: str, url: URL) -> str | ssl.SSLContext:
     if sslmode in ("verify-ca", "verify-full") and isinstance(root, str):
         context = ssl.create_default_context(cafile=None if root == "system" else root)
         context.check_hostname = sslmode == "verify-full"
+        certificate, key = url.query.get("sslcert"), url.query.get("sslkey")
+        if isinstance(certificate, str):
+            context.load_cert_chain(certificate, key if isinstance(key, str) else None)
         return context
     return sslmode
 

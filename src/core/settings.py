@@ -12,8 +12,6 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from src.core.endpoints import is_overheard, is_postgresql_overheard, is_redis_overheard
-from src.core.secret_strength import weakness_of
 from src.core.setting_kinds import (
     AlwaysTrue,
     BetterAuthSecret,
@@ -26,10 +24,9 @@ from src.core.setting_kinds import (
     SharedSecret,
     SigningSecret,
 )
+from src.core.setting_rules import require_consistent, require_fit_for_production
 
 ENV_FILE: Final = ".env"
-MIN_PRODUCTION_ROUNDS: Final = 10  # the least that OWASP still accepts for bcrypt
-UNLESS_PRIVATE: Final = "or, where the network to it is private, set PLAINTEXT_STORES_ALLOWED=true"
 GENERATE_SECRETS = "Run: python -m src.cli secrets generate"
 MISSING: Final = {
     "JWT_SECRET_KEY": f"access tokens cannot be signed without it. {GENERATE_SECRETS}",
@@ -238,82 +235,11 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.JWT_SECRET_KEY.get_secret_value() == self.JWT_REFRESH_SECRET_KEY.get_secret_value():
-            raise ValueError(
-                "JWT_SECRET_KEY and JWT_REFRESH_SECRET_KEY are equal: one leaked key would forge "
-                "both kinds of token. Remove one of them from .env or the environment, then run: "
-                "python -m src.cli secrets generate",
-            )
-        if self.SERVICE_TOKEN_SECRET in (self.JWT_SECRET_KEY, self.JWT_REFRESH_SECRET_KEY):
-            raise ValueError(
-                "SERVICE_TOKEN_SECRET is also JWT_SECRET_KEY or JWT_REFRESH_SECRET_KEY: services "
-                "that share it could sign in as anybody. Replace it here and in those services",
-            )
-        if self.METRICS == "on" and self.METRICS_TOKEN is None:
-            raise ValueError(
-                "METRICS_TOKEN is missing: METRICS=on shows the metrics to who presents it"
-            )
-        if self.METRICS_TOKEN is not None and self.METRICS_TOKEN in (
-            self.JWT_SECRET_KEY,
-            self.JWT_REFRESH_SECRET_KEY,
-            self.SERVICE_TOKEN_SECRET,
-        ):
-            raise ValueError(
-                "METRICS_TOKEN also signs tokens here: who reads the metrics could sign in as "
-                "anybody. Replace it here and in Prometheus"
-            )
-        if self.SESSION_ABSOLUTE_DAYS < self.REFRESH_TOKEN_EXPIRE_DAYS:
-            raise ValueError("SESSION_ABSOLUTE_DAYS is shorter than REFRESH_TOKEN_EXPIRE_DAYS")
-        if (self.ASSISTANT_BASE_URL is None) != (self.ASSISTANT_MODEL is None):
-            raise ValueError(
-                "ASSISTANT_BASE_URL and ASSISTANT_MODEL are set together or not at all"
-            )
+    def _fit_together(self) -> Self:
+        require_consistent(self)
         if self.is_production:
-            self._refuse_in_production()
+            require_fit_for_production(self)
         return self
-
-    def _refuse_in_production(self) -> None:
-        refused = {
-            "DATABASE_URL names SQLite, which is for development: name a PostgreSQL": (
-                self.DATABASE_URL.startswith("sqlite")
-            ),
-            "REDIS_URL is missing: production never uses the embedded Redis": (
-                self.REDIS_URL is None
-            ),
-            "CORS_ALLOW_NULL_ORIGIN=true is for development": self.null_origin_allowed,
-            "COOKIE_SECURE=false is for development": not self.COOKIE_SECURE,
-            "RATE_LIMITS=off is for load tests": self.RATE_LIMITS == "off",
-            f"BCRYPT_ROUNDS is below {MIN_PRODUCTION_ROUNDS}": (
-                self.BCRYPT_ROUNDS < MIN_PRODUCTION_ROUNDS
-            ),
-            "BETTER_AUTH_SECRET is weak: replace it there and here": (
-                self.BETTER_AUTH_SECRET is not None
-                and weakness_of(self.BETTER_AUTH_SECRET.get_secret_value()) is not None
-            ),
-            "ASSISTANT_BASE_URL must be https://, or on this machine": is_overheard(
-                self.ASSISTANT_BASE_URL or "https://",
-            ),
-        }
-        if not self.PLAINTEXT_STORES_ALLOWED:
-            refused |= self._overheard_stores()
-        if any(refused.values()):
-            raise ValueError("\n".join(text for text, applies in refused.items() if applies))
-
-    def _overheard_stores(self) -> dict[str, bool]:
-        databases = {
-            f"{name} can be read on its way: add ?sslmode=verify-full, {UNLESS_PRIVATE}": (
-                not url.startswith("sqlite") and is_postgresql_overheard(url)
-            )
-            for name, url in (
-                ("DATABASE_URL", self.DATABASE_URL),
-                ("BETTER_AUTH_DATABASE_URL", self.BETTER_AUTH_DATABASE_URL or "sqlite"),
-            )
-        }
-        return databases | {
-            "REDIS_URL can be read on its way: use rediss:// and check the certificate, "
-            f"{UNLESS_PRIVATE}": is_redis_overheard(self.REDIS_URL or "unix://"),
-        }
 
     @property
     def is_production(self) -> bool:

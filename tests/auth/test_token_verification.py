@@ -1,5 +1,6 @@
 """Verification by itself, without a server: of each algorithm, everything but good tokens fails."""
 
+import ast
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from src.auth.refresh_tokens import RefreshTokens, first_link
 from src.core.clock import utc_now
 from tests.auth.hostile_tokens import TTL, Good, hostile_tokens
 from tests.auth.token_keys import AnyKey, new_keys
+from tests.conftest import REPOSITORY
 
 USER = UUID("018f4e3c-5b1a-7d2e-8c3f-0123456789ab")
 REFRESH_SECRET = "kM3v0yX8tqL5w2Zr7Bn1Hc9Jd4Fg6Ps0"
@@ -101,6 +103,8 @@ MUTATIONS = st.builds(
     shift=st.sampled_from([0, 0, 0, 1, 4]),
 )
 PLACES = 40
+# Of python-jose and PyJWT, as this project calls them.
+VERIFYING = {"jws.verify", "jwt.decode", "_JWS.decode_complete", "_JWS.decode"}
 
 
 def mutants_tried(examples: int) -> int:
@@ -185,3 +189,18 @@ def test_an_unknown_kid_is_refused_without_any_look_up() -> None:
             with pytest.raises(UnknownKey):
                 access_tokens.verify(stranger)
     assert not [event for event in events if event.startswith(("open", "socket", "os.", "subproc"))]
+
+
+def test_whoever_calls_a_library_to_verify_names_the_algorithms() -> None:
+    """Left out, python-jose would take the token's word for it."""
+    calls = [
+        node
+        for path in REPOSITORY.glob("src/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in VERIFYING
+    ]
+    assert len(calls) >= 2
+    for call in calls:
+        named = [keyword.value for keyword in call.keywords if keyword.arg == "algorithms"]
+        (algorithms,) = [*call.args[2:3], *named]
+        assert isinstance(algorithms, ast.List), ast.unparse(call)

@@ -1,12 +1,11 @@
 """docs/asvs.md names tests that exist, each requirement once, and counts them rightly."""
 
-import ast
 import re
 import tomllib
 from collections import Counter
-from functools import cache
 
 from tests.conftest import REPOSITORY
+from tests.security_rows import TEST, functions_of
 
 DOCUMENT = (REPOSITORY / "docs" / "asvs.md").read_text()
 LEVELS = {1: 70, 2: 183}  # requirements of ASVS 5.0.0
@@ -18,7 +17,6 @@ NOT_APPLICABLE = re.compile(rf"^\| ({ID}(?:, {ID})*) \| [^|]+ \|$", re.MULTILINE
 FIGURES = re.compile(
     r"^\| ([12]) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", re.MULTILINE
 )
-TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 TESTS_ALONE = re.compile(rf"{TEST.pattern}(?:, {TEST.pattern})*")
 # In the order of the figures; what begins with none of them names tests.
 KINDS = ("by construction: ", "documented: ", "**waived**: ", "**open**: ")
@@ -26,12 +24,6 @@ KINDS = ("by construction: ", "documented: ", "**waived**: ", "**open**: ")
 
 def kind_of(cell: str) -> str:
     return next((kind for kind in KINDS if cell.startswith(kind)), "")
-
-
-@cache
-def functions_of(path: str) -> set[str]:
-    tree = ast.parse((REPOSITORY / path).read_text())
-    return {n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
 
 
 def test_every_test_that_is_named_exists() -> None:

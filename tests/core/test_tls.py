@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,22 +58,28 @@ def self_signed(folder: Path) -> Path:
     return path
 
 
+def tls_of(made: Impostor, *, asks_for_a_certificate: bool = False) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made.certificate)
+    if asks_for_a_certificate:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(made.certificate)
+    return context
+
+
 @pytest.fixture
 async def impostor(tmp_path: Path) -> AsyncIterator[Impostor]:
     made = Impostor(self_signed(tmp_path))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(made.certificate)
-    async with await asyncio.start_server(made.hear, HOST, 0, ssl=context) as server:
+    async with await asyncio.start_server(made.hear, HOST, 0, ssl=tls_of(made)) as server:
         made.port = server.sockets[0].getsockname()[1]
         yield made
 
 
-@pytest.fixture
-async def postgresql_impostor(tmp_path: Path) -> AsyncIterator[Impostor]:
+@asynccontextmanager
+async def like_postgresql(folder: Path, **options: bool) -> AsyncIterator[Impostor]:
     """Its clients ask in plain bytes whether it does TLS, and it says so."""
-    made = Impostor(self_signed(tmp_path))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(made.certificate)
+    made = Impostor(self_signed(folder))
+    context = tls_of(made, **options)
 
     async def agree(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(8)
@@ -105,18 +111,51 @@ async def test_a_redis_that_nobody_vouches_for_gets_no_password(impostor: Impost
     assert b"a-password" in b"".join(impostor.received)
 
 
-async def test_a_postgresql_that_nobody_vouches_for_hears_nothing(
-    postgresql_impostor: Impostor,
-) -> None:
-    for root in ("system", postgresql_impostor.certificate):
-        engine = build_engine(
-            f"postgresql://me:a-password@{HOST}:{postgresql_impostor.port}/db"
-            f"?sslmode=verify-full&sslrootcert={root}",
-        )
-        with pytest.raises((ssl.SSLCertVerificationError, DBAPIError)):
-            await engine.connect()
+async def reach_postgresql(at: Impostor, options: str) -> None:
+    """Raises: what ends it, be it that nobody answers under TLS."""
+    engine = build_engine(
+        f"postgresql://me:a-password@{HOST}:{at.port}/db?sslmode=verify-full&{options}"
+    )
+    try:
+        await engine.connect()
+    finally:
         await engine.dispose()
-        assert any(postgresql_impostor.received) is (root != "system")
+
+
+async def test_a_postgresql_that_nobody_vouches_for_hears_nothing(tmp_path: Path) -> None:
+    async with like_postgresql(tmp_path) as impostor:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await reach_postgresql(impostor, "sslrootcert=system")
+        assert not any(impostor.received)
+        with pytest.raises(DBAPIError):
+            await reach_postgresql(impostor, f"sslrootcert={impostor.certificate}")
+        assert any(impostor.received)
+
+
+async def test_a_postgresql_that_asks_for_our_certificate_gets_it(tmp_path: Path) -> None:
+    async with like_postgresql(tmp_path, asks_for_a_certificate=True) as server:
+        ours = f"sslcert={server.certificate}&sslkey={server.certificate}"
+        with pytest.raises((OSError, DBAPIError)):
+            await reach_postgresql(server, f"sslrootcert={server.certificate}")
+        assert not any(server.received)
+        with pytest.raises(DBAPIError):
+            await reach_postgresql(server, f"sslrootcert={server.certificate}&{ours}")
+        assert any(server.received)
+
+
+async def test_a_redis_that_asks_for_our_certificate_gets_it(tmp_path: Path) -> None:
+    made = Impostor(self_signed(tmp_path))
+    context = tls_of(made, asks_for_a_certificate=True)
+    async with await asyncio.start_server(made.hear, HOST, 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"rediss://me@{HOST}:{port}?ssl_ca_certs={made.certificate}"
+        ours = f"&ssl_certfile={made.certificate}&ssl_keyfile={made.certificate}"
+        with pytest.raises(ServiceUnavailable):
+            await ping(url)
+        assert not any(made.received)
+        with pytest.raises(ServiceUnavailable):  # it hangs up, having heard us
+            await ping(url + ours)
+        assert any(made.received)
 
 
 async def test_an_issuer_that_nobody_vouches_for_is_not_asked_for_keys(impostor: Impostor) -> None:

@@ -18,7 +18,9 @@ from src.auth.models import AuthEvent
 from tests.auth.test_revocations import refused_soon
 from tests.conftest import make_settings, running
 from tests.factories import Person, log_in, problem, refresh, sign_up
+from tests.faults.ledger import workers_on
 from tests.faults.proxy import CuttingProxy, Moment
+from tests.faults.redis_groups import redis_cluster
 from tests.processes.people import (
     changing_password,
     logging_in,
@@ -166,3 +168,20 @@ async def test_who_asks_again_after_a_503_completes_what_was_lost(
     answer = await do(world.worker, victim, elsewhere)
     assert await world.outcome(answer, victim) == uncut
     assert world.proxy.cuts == CUT_AGAIN
+
+
+async def test_in_a_cluster_every_script_finds_its_keys_in_one_slot(
+    database_url: str,
+    engine: AsyncEngine,
+) -> None:
+    settings = {"SESSIONS_PER_USER": str(CAP), "REFRESH_GRACE_SECONDS": "0"}
+    with redis_cluster() as servers:
+        # Not in this process, where scripts read the clock of the tests from another slot.
+        async with workers_on(database_url, servers.url, count=2, **settings) as workers:
+            one, two = workers.clients
+            world = World(one, two, CuttingProxy(0), engine)
+            for do in ENDINGS:
+                victim, elsewhere = await world.people()
+                answer = await do(world.worker, victim, elsewhere)
+                outcome = await world.outcome(answer, victim)
+                assert outcome.history[-1][0] == "session-ended", do
