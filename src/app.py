@@ -21,7 +21,14 @@ from src.auth.dependencies import RECORDED
 from src.auth.external_users import add_external_user
 from src.auth.oauth_errors import OAuthRefusal
 from src.auth.oauth_responses import handle_oauth_error
-from src.auth.plug import OTHER_ROUTERS, RECORDED_ROUTERS, Auth, AuthState, running_auth
+from src.auth.plug import (
+    BUSIEST_ROUTES,
+    OTHER_ROUTERS,
+    RECORDED_ROUTERS,
+    Auth,
+    AuthState,
+    running_auth,
+)
 from src.auth.service_tokens import ServiceTokens, canonical_customer_id
 from src.chat.responder import Responder
 from src.chat.router import router as chat_router
@@ -139,6 +146,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         version=VERSION,
         summary="Sign up, log in and stay logged in, safely.",
         lifespan=_lifespan(settings, clock, metrics),
+        routes=[*BUSIEST_ROUTES],
         docs_url=None,
         redoc_url=None,
         openapi_url=None if settings.is_production else "/openapi.json",
@@ -199,7 +207,12 @@ async def running_parts(
             trusting(settings, clock) as issuers,
             responding(settings, NotedRecords(sessionmaker)) as responder,
             running_auth(
-                settings, clock, sessionmaker=sessionmaker, redis=redis, metrics=metrics
+                settings,
+                clock,
+                engine=engine,
+                sessionmaker=sessionmaker,
+                redis=redis,
+                metrics=metrics,
             ) as auth,
         ):
             yield State(
@@ -232,7 +245,7 @@ def _authenticate(
         is_ours=auth.state["keys"].access.writes,
         issuers=issuers,
         users=ExternalUsers(sessionmaker, add_external_user),
-        require_active=auth.active_users.require,
+        require_active=auth.state["known_users"].require,
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from src.auth.schemas import LoginRequest
+from src.auth.schemas import LoginRequest, RefreshRequest
 from src.core.bodies import FORM_TYPE
 from src.core.errors import (
     InvalidRequest,
@@ -55,7 +55,8 @@ def amended(document: Document) -> Document:
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = SCHEMA
-    schemas.setdefault("LoginRequest", _login_schema())
+    for model in (LoginRequest, RefreshRequest):  # of routes that read their bodies themselves
+        schemas.setdefault(model.__name__, model.model_json_schema())
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     components["headers"] = {
@@ -141,8 +142,3 @@ def _add_examples(operation: Document) -> None:
         if media_type == FORM_TYPE:  # Swagger UI fills each field of a form by itself
             for field, schema in content["schema"]["properties"].items():
                 schema["example"] = BODIES[key].get(field, "")
-
-
-def _login_schema() -> Document:
-    """The log-in body is dispatched by content type, so FastAPI does not see its model."""
-    return LoginRequest.model_json_schema()

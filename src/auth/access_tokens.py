@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
@@ -38,13 +39,29 @@ class AccessClaims:
 
 
 @dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token whose signature and form are good; times in seconds since the epoch."""
+
+    key: VerifyingKey
+    issued: int
+    expires: int
+    claims: AccessClaims
+
+
+@dataclass(frozen=True, slots=True)
 class MintedAccessToken:
     text: str
     expires_in: int  # seconds
 
 
 class AccessTokenVerifier:
-    """Verifies access tokens. No I/O."""
+    """Verifies access tokens. No I/O.
+
+    A client shows the same token for as long as it lives, so what its signature and its form proved
+    is remembered; its key and its times are judged again each time. Junk is never remembered.
+    """
+
+    MOST_REMEMBERED: Final = 5_000  # about 1.5 kB each
 
     def __init__(
         self,
@@ -59,16 +76,33 @@ class AccessTokenVerifier:
         self._fixed = {"iss": issuer, "aud": audience, "type": "access"}
         self._ttl_seconds = int(ttl.total_seconds())
         self._clock = clock
+        self._remembered: dict[bytes, _Verified] = {}  # by the token's SHA-256, not the token
 
     def verify(self, presented: str) -> AccessClaims:
         """The claims of a valid access token.
 
         Raises: `TokenRejected` for anything else. Source: RFC 9068 §4, RFC 8725 §3.
         """
-        claims, _ = self._verifying.verify(presented)
+        digest = sha256(presented.encode(errors="surrogatepass")).digest()
+        known = self._remembered.get(digest)
+        if known is not None and self._verifying.holds(known.key):
+            self._check_times(known.issued, known.expires)
+            return known.claims
+        verified = self._verified(presented)
+        if len(self._remembered) >= self.MOST_REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]  # the oldest: it expires first
+        self._remembered[digest] = verified
+        return verified.claims
+
+    def _verified(self, presented: str) -> _Verified:
+        claims, key = self._verifying.verify(presented)
         require_equal(claims, self._fixed)
-        issued, expires = self._check_times(claims)
-        return AccessClaims(
+        issued: int = required(claims, "iat", int)
+        expires: int = required(claims, "exp", int)
+        self._check_times(issued, expires)
+        if not 0 <= expires - issued <= self._ttl_seconds:
+            raise TokenRejected("lives too long")
+        about = AccessClaims(
             user_id=subject(claims),
             session_id=_text(claims, "sid"),
             jti=_text(claims, "jti"),
@@ -76,18 +110,14 @@ class AccessTokenVerifier:
             issued_at=datetime.fromtimestamp(issued, UTC),
             expires_at=datetime.fromtimestamp(expires, UTC),
         )
+        return _Verified(key, issued, expires, about)
 
-    def _check_times(self, claims: Claims) -> tuple[int, int]:
-        issued: int = required(claims, "iat", int)
-        expires: int = required(claims, "exp", int)
+    def _check_times(self, issued: int, expires: int) -> None:
         now = self._clock().timestamp()
         if expires <= now - LEEWAY_SECONDS:
             raise TokenRejected("expired")
         if issued > now + LEEWAY_SECONDS:
             raise TokenRejected("issued in the future")
-        if not 0 <= expires - issued <= self._ttl_seconds:
-            raise TokenRejected("lives too long")
-        return issued, expires
 
 
 class AccessTokens(AccessTokenVerifier):

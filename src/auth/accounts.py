@@ -116,6 +116,8 @@ class Accounts:
             user.username_key = _username_key(change.username)
             self._db.add(user)
             await _flush_unique(self._db, None)
+            await self._db.commit()
+            await self._sessions.tell_changed(user_id)
         return user
 
     async def change_password(

@@ -72,6 +72,7 @@ class Administration:
             cause = "role-change" if user.is_active else "disabled"
             await self._sessions.end_all(user_id=user_id, cause=cause)
             await self._db.commit()
+            await self._sessions.tell_changed(user_id)
             note(
                 Event.USER_CHANGED,
                 user_id=user_id,

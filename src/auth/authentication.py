@@ -1,9 +1,5 @@
 """Log in, and tell whom an access token speaks for."""
 
-import time
-from collections import OrderedDict
-from uuid import UUID
-
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from src.auth.access_tokens import AccessTokens
@@ -11,6 +7,7 @@ from src.auth.audit import Event, note
 from src.auth.emails import parse_email
 from src.auth.errors import InvalidCredentials
 from src.auth.key_ring import TokenRejected
+from src.auth.known_users import KnownUsers
 from src.auth.limits import Attempts
 from src.auth.logouts import LogoutCredential
 from src.auth.models import User
@@ -20,8 +17,7 @@ from src.auth.schemas import LoginRequest, TokenResponse
 from src.auth.sessions import ClientInfo, Sessions
 from src.auth.store import users
 from src.core.clock import Clock
-from src.core.db import SessionMaker, is_outage
-from src.core.errors import InvalidToken, ServiceUnavailable
+from src.core.errors import InvalidToken
 from src.core.identity import Identity
 
 
@@ -96,42 +92,6 @@ def _email_key(email: str) -> str:
         return ""
 
 
-class ActiveUsers:
-    """Which users may act, remembered for a second: a disabled or deleted one is refused by then.
-
-    Bounded: the least recently asked-for are forgotten.
-    """
-
-    REMEMBERED_SECONDS = 1.0
-    MOST_REMEMBERED = 10_000
-
-    def __init__(self, sessionmaker: SessionMaker) -> None:
-        self._sessionmaker = sessionmaker
-        self._known_until: OrderedDict[UUID, float] = OrderedDict()
-
-    async def require(self, user_id: UUID) -> None:
-        """Raises: `InvalidToken` for an unknown or disabled user, `ServiceUnavailable`."""
-        now = time.monotonic()
-        if self._known_until.get(user_id, 0.0) > now:
-            return
-        if not await self._look_up(user_id):
-            self._known_until.pop(user_id, None)
-            raise InvalidToken(cause="user is unknown or disabled")
-        self._known_until[user_id] = now + self.REMEMBERED_SECONDS
-        self._known_until.move_to_end(user_id)
-        if len(self._known_until) > self.MOST_REMEMBERED:
-            self._known_until.popitem(last=False)
-
-    async def _look_up(self, user_id: UUID) -> bool:
-        try:
-            async with self._sessionmaker() as db:
-                return await users.is_active(db, user_id)
-        except Exception as error:
-            if is_outage(error):
-                raise ServiceUnavailable(cause=f"database: {type(error).__name__}") from error
-            raise
-
-
 class TokenAuthentication:
     """The `Authenticate` port for our own access tokens. No Redis call."""
 
@@ -139,11 +99,11 @@ class TokenAuthentication:
         self,
         access_tokens: AccessTokens,
         revocations: Revocations,
-        active_users: ActiveUsers,
+        known_users: KnownUsers,
     ) -> None:
         self._access_tokens = access_tokens
         self._revocations = revocations
-        self._active_users = active_users
+        self._known_users = known_users
 
     async def __call__(self, access_token: str) -> Identity:
         """Raises: `InvalidToken`, `ServiceUnavailable`."""
@@ -153,7 +113,7 @@ class TokenAuthentication:
             raise InvalidToken(cause=str(verdict)) from verdict
         if self._revocations.refuses(claims):
             raise InvalidToken(cause="revoked")
-        await self._active_users.require(claims.user_id)
+        await self._known_users.require(claims.user_id)
         return Identity(
             user_id=claims.user_id,
             session_id=claims.session_id,
@@ -167,7 +127,7 @@ class TokenAuthentication:
         if self._revocations.refuses(identity):
             return False
         try:
-            await self._active_users.require(identity.user_id)
+            await self._known_users.require(identity.user_id)
         except InvalidToken:
             return False
         return True

@@ -3,15 +3,15 @@
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import TypeAdapter
+from starlette.datastructures import MutableHeaders
 
 from src.auth.accounts import Accounts
 from src.auth.administration import Administration
@@ -19,7 +19,7 @@ from src.auth.audit import Audit
 from src.auth.authentication import LogIn
 from src.auth.cookies import RefreshCookie
 from src.auth.devices import device_name
-from src.auth.errors import InvalidRefreshToken, InvalidTokenMode, RefreshTokenReused
+from src.auth.errors import InvalidTokenMode
 from src.auth.history import History
 from src.auth.limits import Attempts
 from src.auth.logouts import LogoutCredential, LogoutScope
@@ -27,10 +27,10 @@ from src.auth.models import ADMIN
 from src.auth.revocations import Revocations
 from src.auth.roles import require_role
 from src.auth.same_origin import require_same_origin
-from src.auth.schemas import LoginRequest, LogoutRequest, RefreshRequest
+from src.auth.schemas import LoginRequest, LogoutRequest
 from src.auth.sessions import ClientInfo, Sessions
 from src.auth.token_modes import BodyMode, CookieMode
-from src.core.bodies import FORM_TYPE, media_type_of, parse_form, parse_json, require_json
+from src.core.bodies import FORM_TYPE, json_body, media_type_of, parse_form, validated
 from src.core.db import DbSession
 from src.core.errors import (
     AuthenticationRequired,
@@ -39,17 +39,6 @@ from src.core.errors import (
     ServiceUnavailable,
 )
 from src.core.identity import Identity, presented_bearer_token
-
-# At least 128 random bits: 22 characters of base64url, or a UUID.
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[\x21-\x7e]{22,128}$",
-        description="New for each rotation, at least 128 random bits (22 to 128 characters). "
-        "Keep it until the answer is there; repeat it when none comes.",
-    ),
-]
 
 
 async def get_token_mode(
@@ -66,13 +55,21 @@ async def get_token_mode(
     ] = "body",
 ) -> BodyMode | CookieMode:
     """Raises: `InvalidTokenMode`, `CrossSiteRequest` in cookie mode."""
+    return token_mode(request, response.headers)
+
+
+def token_mode(request: Request, headers: MutableHeaders) -> BodyMode | CookieMode:
+    """The mode that the request asks for; cookies are set in the `headers` of its answer.
+
+    Raises: `InvalidTokenMode`, `CrossSiteRequest` in cookie mode.
+    """
     match request.headers.getlist("x-token-mode"):
         case [] | ["body"]:
             return BodyMode()
         case ["cookie"]:
             require_same_origin(request)
             cookie = RefreshCookie(secure=request.state.settings.COOKIE_SECURE)
-            return CookieMode(cookie, request, response)
+            return CookieMode(cookie, request, headers)
         case _:
             raise InvalidTokenMode
 
@@ -87,21 +84,23 @@ async def get_client_info(request: Request) -> ClientInfo:
     )
 
 
-async def record_history(
-    request: Request,
-    client: Annotated[ClientInfo, Depends(get_client_info)],
-) -> AsyncIterator[None]:
+def recording(request: Request) -> AbstractAsyncContextManager[None]:
     """Around everything else of a request: what happened is written when its outcome is certain.
 
     Raises: `ServiceUnavailable` when access was granted and that cannot be written.
     """
     audit: Audit = request.state.audit
-    async with audit.recording(
-        address=client.address,
-        device=client.device,
+    return audit.recording(
+        address=request.client.host if request.client else "",
+        device=device_name(request.headers.get("user-agent", "")),
         request_id=request.state.request_id,
         end_session=partial(request.state.sessions.end, cause="history-not-written"),
-    ):
+    )
+
+
+async def record_history(request: Request) -> AsyncIterator[None]:
+    """Raises: `ServiceUnavailable` when access was granted and that cannot be written."""
+    async with recording(request):
         yield
 
 
@@ -189,6 +188,9 @@ async def get_history(request: Request, db: DbSession) -> History:
     )
 
 
+_CREDENTIALS = TypeAdapter(LoginRequest)
+
+
 async def get_login_request(request: Request) -> LoginRequest:
     """The credentials, from JSON or from the OAuth2 password form (RFC 6749 §4.3.2).
 
@@ -197,13 +199,7 @@ async def get_login_request(request: Request) -> LoginRequest:
     body = await request.body()
     if media_type_of(request) == FORM_TYPE:
         return _from_form(body)
-    require_json(request)
-    try:
-        return LoginRequest.model_validate(parse_json(body) if body else {})
-    except ValidationError as error:
-        raise RequestValidationError(
-            [{**e, "loc": ("body", *e["loc"])} for e in error.errors(include_input=False)],
-        ) from error
+    return validated(_CREDENTIALS, await json_body(request) if body else {}, at="body")
 
 
 def _from_form(body: bytes) -> LoginRequest:
@@ -216,19 +212,6 @@ def _from_form(body: bytes) -> LoginRequest:
     if missing:
         raise InvalidRequest(*missing)
     return LoginRequest(email=fields["username"], password=fields["password"])
-
-
-async def get_refresh_token(
-    mode: CurrentTokenMode,
-    body: RefreshRequest | None = None,
-) -> AsyncIterator[str]:
-    """The refresh token of the body or the cookie. A refused cookie is cleared.
-
-    Raises: `InvalidRequest` without one in body mode, `InvalidTokenMode` and
-    `InvalidRefreshToken` in cookie mode.
-    """
-    with mode.clearing_on(InvalidRefreshToken, RefreshTokenReused):
-        yield mode.required(body.refresh_token if body else None)
 
 
 async def get_logout_credential(
@@ -288,7 +271,6 @@ AdministrationService = Annotated[Administration, Depends(get_administration)]
 HistoryService = Annotated[History, Depends(get_history)]
 LogInService = Annotated[LogIn, Depends(get_log_in)]
 PresentedCredentials = Annotated[LoginRequest, Depends(get_login_request)]
-PresentedRefreshToken = Annotated[str, Depends(get_refresh_token)]
 PresentedForLogout = Annotated[LogoutCredential, Depends(get_logout_credential)]
 SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{16}$")]
 RevocationResponse = Annotated[Response, Depends(get_revocation_response)]

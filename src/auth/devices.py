@@ -1,5 +1,6 @@
 """What a person will recognise in the list of their sessions: "Firefox on Linux"."""
 
+from functools import lru_cache
 from typing import Final
 
 # The first that occurs wins: browsers name their ancestors too.
@@ -25,6 +26,7 @@ _SYSTEMS: Final = (
 _LONGEST: Final = 64
 
 
+@lru_cache(1_000)
 def device_name(user_agent: str) -> str:
     """A short name for a User-Agent header, at most 64 ASCII characters; never empty."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), None)

@@ -23,7 +23,7 @@ class TokenInspection:
         self,
         *,
         authenticate: Authenticate,
-        require_active: Callable[[UUID], Awaitable[None]],
+        require_active: Callable[[UUID], Awaitable[object]],
         refresh_tokens: RefreshTokens,
         store: SessionStore,
         sessions: Sessions,

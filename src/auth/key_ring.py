@@ -12,8 +12,9 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Generic, Self, TypeVar
 
-from jose import jwk, jws
+from jose import jwk
 from jose.backends.base import Key
+from jose.utils import base64url_decode
 
 from src.core.clock import Clock, utc_now
 
@@ -22,6 +23,7 @@ HMAC_SHA256_BYTES: Final = 32
 P256_BYTES: Final = 64  # r and s (RFC 7518 §3.4)
 RSA_BITS: Final = range(2048, 4097)  # RFC 7518 §3.3; with more, a token would become too long
 
+_COMPACT_JSON = json.JSONEncoder(separators=(",", ":"))
 _COMPACT_JWS = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)")
 # The last character of base64url without stray bits, by the number of bytes modulo 3.
 _LAST_CHARACTER: Final = ("[A-Za-z0-9_-]", "[AQgw]", "[AEIMQUYcgkosw048]")
@@ -59,11 +61,8 @@ class VerifyingKey:
         self.kid = kid
         self.not_after = not_after
         self._verifier = key
-        self._headers = {"typ": token_type, "kid": kid}
-        header = json.dumps(
-            {"alg": algorithm, **self._headers}, separators=(",", ":"), sort_keys=True
-        )
-        self.header_segment = base64url(header.encode())
+        header = {"alg": algorithm, "kid": kid, "typ": token_type}
+        self.header_segment = base64url(_COMPACT_JSON.encode(header).encode())
         self._signature = _canonical(signature_bytes)
 
     def is_over(self, now: float) -> bool:
@@ -73,7 +72,12 @@ class VerifyingKey:
         """Raises: `TokenRejected`, and what python-jose lets escape."""
         if not self._signature.fullmatch(signature):
             raise TokenRejected("not the one spelling of a signature")
-        document: bytes = jws.verify(presented, self._verifier, [self.algorithm])
+        # Not `jws.verify`, which decodes the header and looks for a key to it: this is the header's
+        # one key, made for one algorithm.
+        signed, _, _ = presented.rpartition(".")
+        if not self._verifier.verify(signed.encode(), base64url_decode(signature.encode())):
+            raise TokenRejected("signature does not match")
+        document = base64url_decode(signed.partition(".")[2].encode())
         claims = json.loads(document.decode())  # UTF-8 alone; given bytes, it would guess
         if not isinstance(claims, dict):
             raise TokenRejected("claims are no object")
@@ -85,6 +89,7 @@ class SigningKey(VerifyingKey):
 
     def __init__(self, *, secret: str, token_type: str, not_after: int | None = None) -> None:
         self._secret = secret.encode()
+        self._derived: dict[bytes, bytes] = {}
         self._key: Key = jwk.construct(secret, "HS256")
         super().__init__(
             self._key,
@@ -97,13 +102,14 @@ class SigningKey(VerifyingKey):
         )
 
     def derive(self, purpose: bytes) -> bytes:
-        """32 bytes that are bound to this key and to one purpose."""
-        return hmac.digest(self._secret, purpose, hashlib.sha256)
+        """32 bytes that are bound to this key and to one purpose, of which there are few."""
+        if purpose not in self._derived:
+            self._derived[purpose] = hmac.digest(self._secret, purpose, "sha256")
+        return self._derived[purpose]
 
-    def sign(self, claims: Mapping[str, Any]) -> str:
+    def sign(self, claims: Claims) -> str:
         """A JWS in compact form (RFC 7515 §7.1). Equal claims give equal bytes."""
-        signed: str = jws.sign(claims, self._key, headers=self._headers, algorithm=self.algorithm)
-        return signed
+        return _signed(self.header_segment, claims, self._key)
 
 
 class PublicKey(VerifyingKey):
@@ -142,10 +148,9 @@ class KeyPair(PublicKey):
             raise ValueError("is a public key, which cannot sign")
         super().__init__({**public, "alg": algorithm}, token_type=token_type, not_after=not_after)
 
-    def sign(self, claims: Mapping[str, Any]) -> str:
+    def sign(self, claims: Claims) -> str:
         """A JWS in compact form (RFC 7515 §7.1)."""
-        signed: str = jws.sign(claims, self._key, headers=self._headers, algorithm=self.algorithm)
-        return signed
+        return _signed(self.header_segment, claims, self._key)
 
 
 AnyKey_co = TypeVar("AnyKey_co", bound=VerifyingKey, covariant=True)
@@ -171,6 +176,12 @@ class KeyRing(Generic[AnyKey_co]):
         """Take another ring's keys: at once for every thread, since one attribute is all it is."""
         self._by_header = other._by_header
 
+    def holds(self, key: VerifyingKey) -> bool:
+        """Whether a key that verified a token still does."""
+        if self._by_header.get(key.header_segment) is not key:
+            return False
+        return key.not_after is None or not key.is_over(self._clock().timestamp())
+
     def writes(self, presented: str) -> bool:
         """Whether a token's header is one of ours; nothing else of it is looked at."""
         return presented.partition(".")[0] in self._by_header
@@ -187,7 +198,7 @@ class KeyRing(Generic[AnyKey_co]):
         if match is None:
             raise TokenRejected("not a compact JWS")
         key = self._by_header.get(match[1])
-        if key is None or key.is_over(self._clock().timestamp()):
+        if key is None or not self.holds(key):
             raise UnknownKey("not a header that we write")
         try:
             return key.verify(presented, match[2]), key
@@ -195,6 +206,12 @@ class KeyRing(Generic[AnyKey_co]):
             raise
         except Exception as error:  # python-jose lets a dozen kinds of exception escape
             raise TokenRejected(f"signature: {type(error).__name__}") from error
+
+
+def _signed(header_segment: str, claims: Claims, key: Key) -> str:
+    """What `jws.sign` gives, which encodes the header anew each time."""
+    text = f"{header_segment}.{base64url(_COMPACT_JSON.encode(claims).encode())}"
+    return f"{text}.{base64url(key.sign(text.encode()))}"
 
 
 def public_jwks(keys: Iterable[VerifyingKey]) -> dict[str, list[Jwk]]:

@@ -7,17 +7,19 @@ from datetime import timedelta
 from typing import TypedDict
 
 from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from src.auth.access_tokens import LEEWAY_SECONDS, AccessTokens
 from src.auth.audit import Audit
-from src.auth.authentication import ActiveUsers, TokenAuthentication
+from src.auth.authentication import TokenAuthentication
 from src.auth.inspection import TokenInspection
 from src.auth.keys import Keys
+from src.auth.known_users import KnownUsers
 from src.auth.limits import RateLimits
 from src.auth.passwords import PasswordHasher
 from src.auth.refresh_tokens import RefreshTokens
 from src.auth.revocations import WAIT, RevocationFeed, Revocations
-from src.auth.routes import account, admin, clients, events, token, well_known
+from src.auth.routes import account, admin, clients, events, refresh, token, well_known
 from src.auth.routes import sessions as session_routes
 from src.auth.service_tokens import ServiceTokens, service_tokens
 from src.auth.sessions import Sessions
@@ -42,6 +44,7 @@ RECORDED_ROUTERS = (
     clients.router,
 )
 OTHER_ROUTERS = (well_known.router,)
+BUSIEST_ROUTES = (*token.busy.routes, *account.busy.routes, *refresh.busy.routes)
 
 
 class AuthState(TypedDict):
@@ -55,6 +58,7 @@ class AuthState(TypedDict):
     count_use: CountUse
     revocations: Revocations
     feed: RevocationFeed
+    known_users: KnownUsers
     service_tokens: ServiceTokens | None
     inspection: TokenInspection
 
@@ -65,7 +69,6 @@ class Auth:
 
     state: AuthState
     authentication: TokenAuthentication
-    active_users: ActiveUsers
 
 
 @asynccontextmanager
@@ -73,6 +76,7 @@ async def running_auth(
     settings: Settings,
     clock: Clock,
     *,
+    engine: AsyncEngine,
     sessionmaker: SessionMaker,
     redis: Redis,
     metrics: Metrics,
@@ -82,10 +86,12 @@ async def running_auth(
     follower = build_follower(settings.REDIS_URL or "", wait=WAIT)
     try:
         await hasher.warm_up()
+        known_users = KnownUsers(engine)
         revocations = Revocations(window=_refusal_window(settings), clock=clock)
         feed = RevocationFeed(
             RevocationStream(redis, follower, window=_refusal_window(settings)),
             revocations,
+            forget=known_users.forget,
             clock=clock,
             metrics=metrics,
         )
@@ -95,6 +101,7 @@ async def running_auth(
             sessionmaker,
             redis,
             hasher=hasher,
+            known_users=known_users,
             revocations=revocations,
             feed=feed,
         )
@@ -112,16 +119,21 @@ def _auth(
     redis: Redis,
     *,
     hasher: PasswordHasher,
+    known_users: KnownUsers,
     revocations: Revocations,
     feed: RevocationFeed,
 ) -> Auth:
     keys = Keys(settings, clock=clock)
     access, refresh = _tokens(settings, clock, keys)
-    active_users = ActiveUsers(sessionmaker)
-    authentication = TokenAuthentication(access, revocations, active_users)
+    authentication = TokenAuthentication(access, revocations, known_users)
     store = SessionStore(redis, _lifetimes(settings))
     sessions = Sessions(
-        store=store, access_tokens=access, refresh_tokens=refresh, feed=feed, clock=clock
+        store=store,
+        access_tokens=access,
+        refresh_tokens=refresh,
+        feed=feed,
+        known_users=known_users,
+        clock=clock,
     )
     limits = _limits(settings, redis)
     of_services = service_tokens(settings, clock=clock)
@@ -134,17 +146,18 @@ def _auth(
         count_use=Usage(limits),
         revocations=revocations,
         feed=feed,
+        known_users=known_users,
         service_tokens=of_services,
         inspection=TokenInspection(
             authenticate=authentication,
-            require_active=active_users.require,
+            require_active=known_users.require,
             refresh_tokens=refresh,
             store=store,
             sessions=sessions,
             service_tokens=of_services,
         ),
     )
-    return Auth(state, authentication, active_users)
+    return Auth(state, authentication)
 
 
 def _tokens(settings: Settings, clock: Clock, keys: Keys) -> tuple[AccessTokens, RefreshTokens]:

@@ -146,7 +146,7 @@ def idempotency_key_hash(key: str) -> str:
 def _successor(link: Link, key: SigningKey) -> Link:
     generation = link.generation + 1
     message = f"{link.session_id}|{generation}|{link.jti}".encode()
-    jti = hmac.digest(key.derive(b"rt-next-v1"), message, hashlib.sha256)[:ID_BYTES]
+    jti = hmac.digest(key.derive(b"rt-next-v1"), message, "sha256")[:ID_BYTES]
     return Link(
         user_id=link.user_id,
         session_id=link.session_id,

@@ -5,7 +5,7 @@ request makes a Redis call. Without Redis, tokens keep verifying until they expi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from src.auth.access_tokens import AccessClaims
 from src.auth.store.revocations import Revocation, RevocationStream
 from src.core.clock import Clock, utc_now
+from src.core.errors import ServiceUnavailable
 from src.core.identity import Identity
 from src.core.logging import log_event
 from src.core.metrics import NOBODY, Metrics
@@ -64,6 +65,8 @@ class Revocations:
                     float(int(min(seconds, now))),
                     self._users.get(each.user_id, 0.0),
                 )
+            else:
+                continue
             self.version += 1
 
     def forget_outlived(self) -> None:
@@ -88,18 +91,23 @@ class Revocations:
 
 
 class RevocationFeed:
-    """Publishes revocations and follows those of the other workers."""
+    """Publishes revocations and follows those of the other workers.
+
+    `forget` is told of every user whose profile may have changed.
+    """
 
     def __init__(
         self,
         stream: RevocationStream,
         revocations: Revocations,
         *,
+        forget: Callable[[UUID], None],
         clock: Clock = utc_now,
         metrics: Metrics = NOBODY,
     ) -> None:
         self._stream = stream
         self._revocations = revocations
+        self._forget = forget
         self._clock = clock
         self._metrics = metrics
         self._know(caught_up=False)
@@ -114,7 +122,23 @@ class RevocationFeed:
         Raises: `ServiceUnavailable`; repeating it is harmless.
         """
         if session_ids or user_id:
-            self._revocations.add(await self._stream.publish(session_ids, user_id=user_id))
+            self._take(await self._stream.publish(session_ids, user_id=user_id))
+
+    async def publish_change(self, user_id: UUID) -> None:
+        """Forget this user's profile everywhere, after the change was committed.
+
+        Where Redis is away, the others go by theirs for the second that it is remembered.
+        """
+        self._forget(user_id)
+        with suppress(ServiceUnavailable):
+            await self._stream.publish_change(user_id)
+
+    def _take(self, revocations: Sequence[Revocation]) -> None:
+        self._revocations.add(revocations)
+        for each in revocations:
+            changed = each.changed_user_id or each.user_id
+            if changed:
+                self._forget(changed)
 
     def untold(self, session_ids: Sequence[str]) -> list[str]:
         """Those of which no worker has told this one, itself included."""
@@ -140,7 +164,7 @@ class RevocationFeed:
     async def _catch_up(self) -> str:
         """Read all that still matters; the id to follow on from. Raises: RedisError."""
         missed, last_id = await self._stream.still_mattering()
-        self._revocations.add(missed)
+        self._take(missed)
         self._know(caught_up=True)
         return last_id
 
@@ -151,7 +175,7 @@ class RevocationFeed:
             try:
                 last_id = last_id or await self._catch_up()
                 came, last_id = await self._stream.after(last_id, wait=WAIT)
-                self._revocations.add(came)
+                self._take(came)
                 self._tell_lag(came)
                 if self._revocations.forgot_too_early():
                     last_id = None

@@ -69,6 +69,10 @@ Timestamp = Annotated[
 ]
 
 
+# Of whole seconds, as tokens have them: pydantic writes these as they should be.
+TokenTime = Annotated[datetime, Field(examples=["2026-01-31T12:00:00Z"])]
+
+
 class RequestBody(BaseModel):
     """Unknown members are refused: nobody can send `role`, `id` or `user_id`."""
 
@@ -260,5 +264,5 @@ class Verification(BaseModel):
     user_id: UUID
     session_id: str
     roles: list[str]
-    issued_at: Timestamp
-    expires_at: Timestamp
+    issued_at: TokenTime
+    expires_at: TokenTime

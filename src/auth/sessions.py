@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from src.auth.access_tokens import AccessTokens
 from src.auth.errors import InvalidRefreshToken, RefreshTokenReused, SessionNotFound
 from src.auth.key_ring import SigningKey, TokenRejected
+from src.auth.known_users import KnownUsers
 from src.auth.logouts import LogoutCredential, LogoutScope
 from src.auth.models import User
 from src.auth.refresh_tokens import (
@@ -25,7 +24,6 @@ from src.auth.refresh_tokens import (
 from src.auth.revocations import RevocationFeed
 from src.auth.schemas import Profile, SessionView, TokenResponse
 from src.auth.session_history import note_ended, note_refusal
-from src.auth.store import users
 from src.auth.store.sessions import CAP, LiveSession, SessionStore, Verdict
 from src.core.clock import Clock
 from src.core.errors import InvalidToken
@@ -52,10 +50,12 @@ class Sessions:
         access_tokens: AccessTokens,
         refresh_tokens: RefreshTokens,
         feed: RevocationFeed,
+        known_users: KnownUsers,
         clock: Clock,
     ) -> None:
         self._store = store
         self._feed = feed
+        self._known_users = known_users
         self._access_tokens = access_tokens
         self._refresh_tokens = refresh_tokens
         self._clock = clock
@@ -81,7 +81,6 @@ class Sessions:
 
     async def refresh(
         self,
-        db: AsyncSession,
         presented: str,
         *,
         idempotency_key: str | None,
@@ -92,7 +91,7 @@ class Sessions:
         Raises: `InvalidRefreshToken`, `RefreshTokenReused`.
         """
         try:
-            verdict, response = await self._exchange(db, presented, idempotency_key)
+            verdict, response = await self._exchange(presented, idempotency_key)
         except Exception as error:
             metrics().refreshed(_refused_as(error))
             raise
@@ -101,17 +100,14 @@ class Sessions:
 
     async def _exchange(
         self,
-        db: AsyncSession,
         presented: str,
         idempotency_key: str | None,
     ) -> tuple[Verdict, TokenResponse]:
         parsed = self._parse(presented)
-        user = await users.by_id(db, parsed.link.user_id)
-        if user is None or not user.is_active:
-            raise InvalidRefreshToken(cause="user is unknown or disabled")
-        # Hands the connection back: while Redis is frozen, refreshes must not hold what every
-        # other route needs.
-        await db.commit()
+        try:
+            user = await self._known_users.require(parsed.link.user_id)
+        except InvalidToken as verdict:
+            raise InvalidRefreshToken(cause=verdict.cause) from verdict
         rotation = await self._store.rotate(
             parsed,
             key_hash=idempotency_key_hash(idempotency_key) if idempotency_key else "",
@@ -207,6 +203,10 @@ class Sessions:
         ended = await self._store.end_all(user_id=user_id, cause=cause)
         await self._tell_of(ended, user_id=user_id, cause=cause, refuse_all=True)
 
+    async def tell_changed(self, user_id: UUID) -> None:
+        """A user's profile was changed, and that is committed: no worker goes by the old one."""
+        await self._feed.publish_change(user_id)
+
     async def _tell_of(
         self,
         ended: Sequence[str],
@@ -246,7 +246,7 @@ class Sessions:
 
     def _grant(
         self,
-        user: User,
+        user: User | Profile,
         link: Link,
         *,
         key: SigningKey,
@@ -272,7 +272,7 @@ class Sessions:
             refresh_token=refresh_token,
             expires_in=access_token.expires_in,
             refresh_expires_in=max(0, remaining),
-            user=Profile.model_validate(user),
+            user=user if isinstance(user, Profile) else Profile.model_validate(user),
         )
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from fastapi import Request, Response
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
 
 from src.auth.cookies import RefreshCookie
 from src.auth.errors import InvalidRefreshToken, InvalidTokenMode
@@ -39,10 +40,10 @@ class BodyMode:
 class CookieMode:
     """The refresh token is in the cookie alone: no body has it, in either direction."""
 
-    def __init__(self, cookie: RefreshCookie, request: Request, response: Response) -> None:
+    def __init__(self, cookie: RefreshCookie, request: Request, headers: MutableHeaders) -> None:
         self._cookie = cookie
         self._request = request
-        self._response = response
+        self._headers = headers
 
     def presented(self, in_body: str | None) -> str | None:
         """The cookie's value. Raises: `InvalidTokenMode`, `InvalidRefreshToken` for several."""
@@ -68,7 +69,7 @@ class CookieMode:
     def deliver(self, tokens: TokenResponse) -> TokenResponse:
         """The answer without its refresh token, which the cookie takes."""
         assert tokens.refresh_token  # noqa: S101 - services always issue one
-        self._response.headers["Set-Cookie"] = self._cookie.setting(
+        self._headers["Set-Cookie"] = self._cookie.setting(
             tokens.refresh_token,
             max_age=tokens.refresh_expires_in,
         )
@@ -86,6 +87,6 @@ class CookieMode:
     @contextmanager
     def leaving(self) -> Iterator[None]:
         """Whatever the answer, it clears the cookie: who leaves, leaves nothing behind."""
-        self._response.headers["Set-Cookie"] = self._cookie.clearing()
+        self._headers["Set-Cookie"] = self._cookie.clearing()
         with self.clearing_on(Problem):
             yield

@@ -1,6 +1,7 @@
 """The client's address: whose word counts for it, and how it is counted."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -10,6 +11,7 @@ IPNetwork = IPv4Network | IPv6Network
 # A customer of a provider gets a /64 at least (RFC 6177), and may take any address in it.
 COUNTED_IPV6_BITS: Final = 64
 MOST_HOPS: Final = 20
+MOST_PEERS_REMEMBERED: Final = 1_000
 
 
 def parse_network(text: str) -> IPNetwork:
@@ -62,8 +64,9 @@ class TrustedProxies:
 
     def __init__(self, networks: Sequence[str]) -> None:
         self._networks = [parse_network(text) for text in networks]
+        self.include = lru_cache(MOST_PEERS_REMEMBERED)(self._trusted)
 
-    def include(self, peer: str) -> bool:
+    def _trusted(self, peer: str) -> bool:
         address = parse_address(peer)
         return address is not None and self._include(address)
 

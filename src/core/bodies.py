@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from src.core.errors import (
@@ -17,6 +19,8 @@ from src.core.errors import (
     UnsupportedMediaType,
     json_pointer,
 )
+
+T = TypeVar("T")
 
 MAX_DEPTH: Final = 32
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
@@ -39,14 +43,38 @@ class StrictRoute(APIRoute):
             return handler
 
         async def strict_handler(request: Request) -> Response:
-            body = await request.body()
-            if body:
-                require_json(request)
+            if await request.body():
                 # FastAPI calls request.json() later, which returns this when it is set.
-                request._json = parse_json(body)  # noqa: SLF001
+                request._json = await json_body(request)  # noqa: SLF001
             return await handler(request)
 
         return strict_handler
+
+
+async def json_body(request: Request) -> Any:  # noqa: ANN401 - any JSON value
+    """The body's JSON document, None for an empty body.
+
+    Raises: `UnsupportedMediaType`, `MalformedBody`, `InvalidRequest`.
+    """
+    body = await request.body()
+    if not body:
+        return None
+    require_json(request)
+    return parse_json(body)
+
+
+def validated(kind: TypeAdapter[T], value: object, *, at: str | tuple[str, ...]) -> T:
+    """The value as that kind, for routes that FastAPI does not read the request for.
+
+    Raises: RequestValidationError, which names `at` as its place.
+    """
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        place = (at,) if isinstance(at, str) else at
+        raise RequestValidationError(
+            [{**e, "loc": (*place, *e["loc"])} for e in error.errors(include_input=False)],
+        ) from error
 
 
 def require_json(request: Request) -> None:
@@ -89,12 +117,7 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     try:
         text = body.decode("utf-8")
         _check_depth(text)
-        document = json.loads(
-            text,
-            object_pairs_hook=_unique_members,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-        )
+        document = _decoder.decode(text)
     except (ValueError, RecursionError) as error:
         raise MalformedBody(cause=type(error).__name__) from error
     # Only an escape can have brought either in: raw control characters are no JSON.
@@ -145,3 +168,10 @@ def _refuse_unstorable(value: object, place: tuple[str | int, ...]) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _refuse_unstorable(item, (*place, index))
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_unique_members,
+    parse_constant=_refuse_constant,
+    parse_float=_finite,
+)

@@ -5,11 +5,13 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
+
+from src.core.context_values import bound
 
 _logger = logging.getLogger("latchkey")
 
@@ -37,13 +39,20 @@ class JsonLines(logging.Formatter):
             fields[name] = _redacted(value) if isinstance(value, str) else value
         if record.exc_info:
             fields["traceback"] = _redacted("".join(traceback.format_exception(*record.exc_info)))
-        return json.dumps(fields, default=lambda value: _redacted(str(value)))
+        return _encoder.encode(fields)
 
 
 def _redacted(text: str) -> str:
     """The end of the text without secrets. Cut after they are out: half a token is one as well."""
-    examined = _TOKEN.sub("[token]", text[-MAX_EXAMINED_LENGTH:])
-    return _URL_PASSWORD.sub(r"\1:[secret]@", examined)[-MAX_VALUE_LENGTH:]
+    examined = text[-MAX_EXAMINED_LENGTH:]
+    if "eyJ" in examined:
+        examined = _TOKEN.sub("[token]", examined)
+    if "://" in examined:
+        examined = _URL_PASSWORD.sub(r"\1:[secret]@", examined)
+    return examined[-MAX_VALUE_LENGTH:]
+
+
+_encoder = json.JSONEncoder(default=lambda value: _redacted(str(value)))
 
 
 def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
@@ -53,6 +62,7 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
 
     Uvicorn's access log stays off: it would print query strings, and ours says more.
     """
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # in no line
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
@@ -67,14 +77,9 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
     access.propagate = False
 
 
-@contextmanager
-def logging_request(*, request_id: str, ip: str | None) -> Iterator[None]:
+def logging_request(*, request_id: str, ip: str | None) -> AbstractContextManager[None]:
     """Every event that is logged inside the block says of which request it is."""
-    outer = _of_request.set({"request_id": request_id, "ip": ip})
-    try:
-        yield
-    finally:
-        _of_request.reset(outer)
+    return bound(_of_request, {"request_id": request_id, "ip": ip})
 
 
 def log_event(
@@ -88,5 +93,8 @@ def log_event(
     level = logging.ERROR if exception else level
     if _logger.isEnabledFor(level):
         known = {**(_of_request.get() or {}), **fields}
-        present = {name: value for name, value in known.items() if value is not None}
-        _logger.log(level, event, exc_info=exception, extra={"fields": present})
+        # Not `_logger.log`, which looks for the calling line first: no line of ours tells of it.
+        about = (type(exception), exception, exception.__traceback__) if exception else None
+        record = logging.LogRecord(_logger.name, level, "", 0, event, None, about)
+        record.fields = {name: value for name, value in known.items() if value is not None}
+        _logger.handle(record)

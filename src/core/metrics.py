@@ -5,10 +5,11 @@ the tasks that it starts, `metrics()` is that listener; what works without a req
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Final
 
+from src.core.context_values import bound
 from src.core.errors import Problem
 
 SUCCEEDED: Final = "succeeded"
@@ -62,14 +63,9 @@ def metrics() -> Metrics:
     return _of_request.get()
 
 
-@contextmanager
-def telling(listener: Metrics) -> Iterator[None]:
+def telling(listener: Metrics) -> AbstractContextManager[None]:
     """Everything inside the block is told to the listener."""
-    outer = _of_request.set(listener)
-    try:
-        yield
-    finally:
-        _of_request.reset(outer)
+    return bound(_of_request, listener)
 
 
 @contextmanager

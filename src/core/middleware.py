@@ -39,10 +39,10 @@ _ONLY_ONCE: Final = frozenset({b"host", b"content-length", b"content-type"})
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _ENCODED_SLASH: Final = re.compile(rb"%(?:2f|5c)", re.IGNORECASE)
 
-_SECURITY_HEADERS: Final = [
+_SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
-]
+)
 # Of every answer that brings no policy of its own: what is no page loads nothing, runs nothing and
 # is framed nowhere, should a browser be made to display it.
 _NO_PAGE: Final = (
@@ -129,6 +129,9 @@ class Cors(CORSMiddleware):
     """CORS whose refusals are problems like all others."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not _brings(scope, b"origin"):
+            await self.app(scope, receive, _varying(send))
+            return
         try:
             await super().__call__(scope, receive, send)
         except CrossOriginRefused as problem:
@@ -139,6 +142,17 @@ class Cors(CORSMiddleware):
         if response.status_code != HTTPStatus.OK:
             raise CrossOriginRefused
         return response
+
+
+def _varying(send: Send) -> Send:
+    """All that CORS has to say to who is no page: with an Origin the answer would differ."""
+
+    async def send_varying(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"vary", b"Origin")]
+        await send(message)
+
+    return send_varying
 
 
 class RequestLimits:
@@ -172,14 +186,18 @@ class RequestLimits:
 def _require_sound_headers(scope: Scope) -> None:
     """Raises: `HeaderTooLarge`, `PayloadTooLarge` by the announced length, `BadRequest`."""
     headers: list[tuple[bytes, bytes]] = scope["headers"]
-    if len(headers) > MAX_HEADERS or sum(len(n) + len(v) for n, v in headers) > MAX_HEADER_BYTES:
-        raise HeaderTooLarge
+    size = 0
     single: dict[bytes, bytes] = {}
+    repeated = False
     for name, value in headers:
+        size += len(name) + len(value)
         if name in _ONLY_ONCE:
-            if name in single:
-                raise BadRequest
+            repeated = repeated or name in single
             single[name] = value
+    if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
+        raise HeaderTooLarge
+    if repeated:
+        raise BadRequest
     host = single.get(b"host")
     if host is None and scope["http_version"] == "1.1":
         raise BadRequest
@@ -194,12 +212,20 @@ def _require_sound_headers(scope: Scope) -> None:
 
 def _require_plain_slashes(scope: Scope) -> None:
     """Raises: `NotFound` for an encoded slash, which servers decode and proxies do not."""
-    if _ENCODED_SLASH.search(scope.get("raw_path") or b""):
+    path = scope.get("raw_path") or b""
+    if b"%" in path and _ENCODED_SLASH.search(path):
         raise NotFound
 
 
 def _has_body(scope: Scope) -> bool:
-    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0")):
+            return True
+    return False
+
+
+def _brings(scope: Scope, header: bytes) -> bool:
+    return any(name == header for name, _ in scope["headers"])
 
 
 async def _whole_body(receive: Receive) -> bytes | None:

@@ -1,14 +1,14 @@
 """The Redis client: one short deadline, scripts from package data, outages as problems."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final, Protocol, TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -60,7 +60,6 @@ def build_redis(redis_url: str) -> Redis:
         )
     options: dict[str, Any] = {
         "max_connections": MAX_CONNECTIONS,
-        "socket_timeout": LAST_RESORT_SECONDS,
         "socket_connect_timeout": LAST_RESORT_SECONDS,
         # A connection that was cut, or whose server is no master any more, is made again once:
         # every command of ours is safe to repeat.
@@ -68,9 +67,10 @@ def build_redis(redis_url: str) -> Redis:
         **COMMON_OPTIONS,
     }
     if group is not None:
+        options["socket_timeout"] = LAST_RESORT_SECONDS
         return sentinel_master(group, wait=LAST_RESORT_SECONDS, **options)
-    pool = BlockingConnectionPool.from_url(redis_url, timeout=LAST_RESORT_SECONDS, **options)
-    return Redis.from_pool(pool)
+    # No time-out of the library's for each read and write: `reach` has the deadline.
+    return Redis.from_pool(_WaitingPool.from_url(redis_url, socket_timeout=None, **options))
 
 
 def build_follower(redis_url: str, *, wait: timedelta) -> Redis:
@@ -101,7 +101,7 @@ def load_script(redis: Redis, package: str, name: str) -> Script:
     async def run(keys: Sequence[str], args: Sequence[str | int]) -> Any:  # noqa: ANN401
         # Not the library's Script: it would send SCRIPT LOAD to every master of a cluster, and fail
         # where one of them is away.
-        arguments = [*keys, *map(str, args)]
+        arguments = [str(each).encode() for each in (*keys, *args)]
         try:
             return await redis.evalsha(digest, len(keys), *arguments)
         except NoScriptError:
@@ -115,41 +115,65 @@ def script_source(package: str, name: str) -> str:
     return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
+class _WaitingPool(ConnectionPool):
+    """A pool in which commands take turns where its connections are all in use.
+
+    The library's own that waits takes as long for a turn as Redis for a command.
+    """
+
+    def __init__(self, max_connections: int, **options: Any) -> None:  # noqa: ANN401 - the library's
+        super().__init__(max_connections=max_connections, **options)
+        self._turns = asyncio.Semaphore(max_connections)
+
+    async def get_connection(self, *_: object, **__: object) -> AbstractConnection:
+        await self._turns.acquire()
+        try:
+            connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
+        except BaseException:
+            self._turns.release()
+            raise
+        try:
+            await self.ensure_connection(connection)
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
+
+    async def release(self, connection: AbstractConnection) -> None:
+        try:
+            await super().release(connection)
+        finally:
+            self._turns.release()
+
+
 async def reach(reply: Awaitable[T]) -> T:
     """Await a Redis reply for `DEADLINE_SECONDS` at most.
 
     Raises: `ServiceUnavailable` when Redis is away, frozen or refuses.
     """
+    loop = asyncio.get_running_loop()
     try:
-        async with _deadline():
-            return await reply
+        async with asyncio.timeout(None) as timeout:
+            deadline = _Ticks(loop, timeout)
+            try:
+                return await reply
+            finally:
+                deadline.stop()
     except (RedisError, TimeoutError) as error:
         metrics().redis_unavailable()
         raise ServiceUnavailable(cause=f"redis: {type(error).__name__}") from error
 
 
-@asynccontextmanager
-async def _deadline() -> AsyncIterator[None]:
-    """Like `asyncio.timeout`, in ticks: while the event loop stands still, one tick passes at most.
+class _Ticks:
+    """A deadline in ticks: while the event loop stands still, one tick passes at most.
 
     On a busy machine a reply can lie unread for longer than Redis may take to send it, and that
     must not look like an outage.
     """
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(None) as timeout:
-        ticks = _Ticks(loop, lambda: timeout.reschedule(loop.time()))
-        try:
-            yield
-        finally:
-            ticks.stop()
 
-
-class _Ticks:
-    """Calls back once, after `TICKS` timers of the loop that follow one another."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout: asyncio.Timeout) -> None:
         self._loop = loop
-        self._callback = callback
+        self._timeout = timeout
         self._left = TICKS
         self._start()
 
@@ -161,7 +185,7 @@ class _Ticks:
         if self._left:
             self._start()
         else:
-            self._callback()
+            self._timeout.reschedule(self._loop.time())
 
     def stop(self) -> None:
         self._timer.cancel()

@@ -24,7 +24,7 @@ class ExternalAuthentication:
         is_ours: Callable[[str], bool],
         issuers: TrustedIssuers,
         users: ExternalUsers,
-        require_active: Callable[[UUID], Awaitable[None]],
+        require_active: Callable[[UUID], Awaitable[object]],
     ) -> None:
         self._own = own
         self._is_ours = is_ours

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from src.auth.authentication import ActiveUsers
+from src.auth.known_users import KnownUsers
 from src.auth.models import User
 from tests.factories import PASSWORD, Person, bearer, log_in, problem, refresh, sign_up
 from tests.tokens import claims_of
@@ -164,7 +164,7 @@ async def test_the_tokens_of_a_user_who_is_gone_are_refused_by_every_feature_wit
         assert (await client.request(method, path, headers=person.authorization)).is_success
     async with engine.begin() as connection:
         await connection.execute(delete(User))
-    await asyncio.sleep(ActiveUsers.REMEMBERED_SECONDS)
+    await asyncio.sleep(KnownUsers.REMEMBERED_SECONDS)
     for method, path in routes:
         response = await client.request(method, path, headers=person.authorization)
         assert problem(response) == "invalid-token"

@@ -5,12 +5,17 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import event
 
 from src.app import create_app
+from src.auth.known_users import KnownUsers
+from src.auth.schemas import Profile
+from src.core.db import build_engine
 from src.core.settings import Settings
 from tests.conftest import PassTime, make_settings, running
 from tests.factories import Person, log_in, problem, refresh, sign_up
@@ -202,3 +207,74 @@ async def test_following_survives_a_redis_that_is_killed_and_comes_back(tmp_path
                     break
                 await asyncio.sleep(0.1)
             assert "A" * 22 in response.json()["sessions"]
+
+
+async def test_a_changed_profile_is_seen_at_every_worker_at_once(
+    client: Client,
+    other_worker: Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(KnownUsers, "REMEMBERED_SECONDS", 60.0)  # only the news makes it forget
+    person = await sign_up(client)
+
+    async def username(worker: Client) -> str | None:
+        profile = (await worker.get("/auth/me", headers=person.authorization)).json()
+        name: str | None = profile["username"]
+        return name
+
+    assert await username(other_worker) is None
+    new = f"name-{person.user['id'][-12:]}"
+    await client.patch("/auth/me", json={"username": new}, headers=person.authorization)
+    assert await username(client) == new
+    for _ in range(20):
+        if await username(other_worker) == new:
+            break
+        await asyncio.sleep(SOON_SECONDS / 20)
+    assert await username(other_worker) == new
+    assert (await refresh(other_worker, person.refresh_token)).json()["user"]["username"] == new
+
+
+async def test_what_was_read_before_a_change_is_not_remembered(
+    settings: Settings,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A look-up that the change overtakes gives its own request the old profile, and no other."""
+    person = await sign_up(client)
+    user_id = UUID(person.user["id"])
+    engine = build_engine(settings.DATABASE_URL)
+    known = KnownUsers(engine)
+    monkeypatch.setattr(KnownUsers, "REMEMBERED_SECONDS", 60.0)
+    reading = asyncio.create_task(known.require(user_id))
+    await asyncio.sleep(0)  # it asks
+    known.forget(user_id)
+    assert (await reading).username is None
+    changed = {"username": f"name-{person.user['id'][-12:]}"}
+    await client.patch("/auth/me", json=changed, headers=person.authorization)
+    assert (await known.require(user_id)).username == changed["username"]
+    await engine.dispose()
+
+
+async def test_a_crowd_that_asks_for_one_user_at_once_looks_once(
+    settings: Settings, client: Client
+) -> None:
+    person = await sign_up(client)
+    engine = build_engine(settings.DATABASE_URL)
+    statements = 0
+
+    def count(*_: object) -> None:
+        nonlocal statements
+        statements += 1
+
+    event.listen(engine.sync_engine, "before_cursor_execute", count)
+    known = KnownUsers(engine)
+    asking = [asyncio.create_task(known.require(UUID(person.user["id"]))) for _ in range(50)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert isinstance(answers[0], asyncio.CancelledError)
+    assert {str(each.id) for each in answers[1:] if isinstance(each, Profile)} == {
+        person.user["id"],
+    }
+    assert statements == 1
+    await engine.dispose()

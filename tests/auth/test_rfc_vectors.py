@@ -78,7 +78,7 @@ def test_the_example_verifies_and_no_other_spelling_of_it(key: VerifyingKey, exa
     message, _, signature = example.rpartition(".")
     assert key.verify(example, signature) == CLAIMS
     flipped = ("B" if signature[0] != "B" else "C") + signature[1:]
-    with pytest.raises(Exception, match="Signature verification failed"):
+    with pytest.raises(Exception, match="signature does not match"):
         key.verify(f"{message}.{flipped}", flipped)
     stray = f"{signature[:-1]}{chr(ord(signature[-1]) + 1)}"
     for respelled in (stray, signature + "A", signature[:-1], f"{signature}="):

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col, select
 
 from src.app import create_app
-from src.auth.authentication import ActiveUsers
+from src.auth.known_users import KnownUsers
 from src.auth.models import User
 from src.core.settings import Settings
 from src.first_run.administration import set_active
@@ -175,7 +175,7 @@ async def test_the_command_line_disables_them_by_their_placeholder_address(
 async def test_a_deleted_user_is_somebody_new_at_the_next_sight(
     here: Client, engine: AsyncEngine, subject: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ActiveUsers, "REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr(KnownUsers, "REMEMBERED_SECONDS", 0.0)
     before = await profile(here, of_flask(subject))
     async with engine.begin() as connection:
         await connection.execute(User.__table__.delete())  # type: ignore[attr-defined]
@@ -266,7 +266,7 @@ def statements(client: Client) -> Iterator[list[str]]:
 async def test_a_request_asks_the_database_no_more_than_with_a_token_of_ours(
     here: Client, subject: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ActiveUsers, "REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr(KnownUsers, "REMEMBERED_SECONDS", 0.0)
     person = await sign_up(here)
     await profile(here, of_django(subject))
     with statements(here) as with_ours:

@@ -1,6 +1,6 @@
 """Sign up, and what people see and change of their own account."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from src.auth.dependencies import REPLACING, AccountsService, CurrentClient, CurrentTokenMode
 from src.auth.errors import (
@@ -13,14 +13,17 @@ from src.auth.errors import (
     WeakPassword,
     WrongPassword,
 )
+from src.auth.known_users import KnownUsers
 from src.auth.schemas import PasswordChange, Profile, ProfileChange, SignupRequest, TokenResponse
 from src.core.bodies import StrictRoute
+from src.core.direct import direct_router
 from src.core.errors import AuthenticationRequired, InvalidToken
-from src.core.identity import CurrentUserId
+from src.core.identity import CurrentIdentity, CurrentUserId
 from src.core.metrics import metrics, outcome_told
 from src.core.problem_json import documents
 
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
+busy = direct_router(prefix="/auth", tags=["auth"])
 
 
 @router.post(
@@ -48,14 +51,11 @@ async def sign_up(
         return mode.deliver(await accounts.sign_up(body, client))
 
 
-@router.get(
-    "/me",
-    response_model=Profile,
-    responses=documents(AuthenticationRequired, InvalidToken),
-)
-async def read_profile(user_id: CurrentUserId, accounts: AccountsService) -> object:
+@busy.get("/me", responses=documents(AuthenticationRequired, InvalidToken))
+async def read_profile(request: Request, identity: CurrentIdentity) -> Profile:
     """The profile of the signed-in user."""
-    return await accounts.profile(user_id)
+    known_users: KnownUsers = request.state.known_users
+    return await known_users.require(identity.user_id)
 
 
 @router.patch(

@@ -1,4 +1,4 @@
-"""Log in, refresh, log out, verify."""
+"""Log in, log out, verify."""
 
 from typing import Any, Final
 
@@ -8,11 +8,9 @@ from src.auth.dependencies import (
     REPLACING,
     CurrentClient,
     CurrentTokenMode,
-    IdempotencyKey,
     LogInService,
     PresentedCredentials,
     PresentedForLogout,
-    PresentedRefreshToken,
     SessionsService,
 )
 from src.auth.errors import (
@@ -21,12 +19,11 @@ from src.auth.errors import (
     InvalidCredentials,
     InvalidRefreshToken,
     InvalidTokenMode,
-    RefreshTokenReused,
     TooManyRequests,
 )
 from src.auth.schemas import TokenResponse, Verification
 from src.core.bodies import StrictRoute
-from src.core.db import DbSession
+from src.core.direct import direct_router
 from src.core.errors import (
     AuthenticationRequired,
     InvalidRequest,
@@ -40,6 +37,7 @@ from src.core.metrics import metrics, outcome_told
 from src.core.problem_json import documents
 
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
+busy = direct_router(prefix="/auth", tags=["auth"])
 
 _LOGIN_BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -91,33 +89,6 @@ async def log_in(
 
 
 @router.post(
-    "/refresh",
-    responses=documents(
-        InvalidTokenMode,
-        InvalidRefreshToken,
-        RefreshTokenReused,
-        CrossSiteRequest,
-        ServiceUnavailable,
-    ),
-)
-async def refresh(
-    mode: CurrentTokenMode,
-    refresh_token: PresentedRefreshToken,
-    sessions: SessionsService,
-    db: DbSession,
-    idempotency_key: IdempotencyKey = None,
-) -> TokenResponse:
-    """Exchange a refresh token for its successor (RFC 6749 §6).
-
-    Repeating it is safe: within the grace time, and with the same `Idempotency-Key` for longer,
-    the same successor comes back. Later a spent token ends its session.
-    """
-    return mode.deliver(
-        await sessions.refresh(db, refresh_token, idempotency_key=idempotency_key),
-    )
-
-
-@router.post(
     "/logout",
     status_code=204,
     responses=documents(
@@ -138,7 +109,7 @@ async def log_out(credential: PresentedForLogout, sessions: SessionsService) -> 
     await sessions.log_out(credential)
 
 
-@router.post("/verify", responses=documents(AuthenticationRequired, InvalidToken))
+@busy.post("/verify", responses=documents(AuthenticationRequired, InvalidToken))
 async def verify(identity: CurrentIdentity) -> Verification:
     """What the presented access token says, when it is valid."""
     return Verification(

@@ -20,11 +20,15 @@ StreamEntry = tuple[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """A session or a user (all tokens issued before `at_ms`) that is refused from now on."""
+    """A session or a user (all tokens issued before `at_ms`) that is refused from now on.
+
+    Or only the news that a user's profile has changed (`changed_user_id`): nothing is refused.
+    """
 
     at_ms: int
     session_id: str | None = None
     user_id: UUID | None = None
+    changed_user_id: UUID | None = None
 
 
 class RevocationStream:
@@ -50,13 +54,17 @@ class RevocationStream:
         for start in range(0, max(1, len(session_ids)), PUBLISHED_AT_ONCE):
             some = session_ids[start : start + PUBLISHED_AT_ONCE]
             now = int(
-                await reach(self._revoke([keys.revocations()], [self._window_ms, user, *some]))
+                await reach(self._revoke([keys.revocations()], [self._window_ms, user, "", *some]))
             )
             published += [Revocation(now, session_id=session_id) for session_id in some]
             if user:
                 published.append(Revocation(now, user_id=user_id))
                 user = ""
         return published
+
+    async def publish_change(self, user_id: UUID) -> None:
+        """Tell every worker that a user's profile has changed."""
+        await reach(self._revoke([keys.revocations()], [self._window_ms, "", str(user_id)]))
 
     async def still_mattering(self) -> tuple[list[Revocation], str]:
         """Everything that is in the stream, and the id to follow on from."""
@@ -86,4 +94,6 @@ def _parsed(entry: StreamEntry) -> Revocation:
     at_ms = int(entry_id.partition("-")[0])
     if "u" in fields:
         return Revocation(at_ms, user_id=UUID(fields["u"]))
+    if "c" in fields:
+        return Revocation(at_ms, changed_user_id=UUID(fields["c"]))
     return Revocation(at_ms, session_id=fields["s"])

@@ -4,11 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import String, and_, cast, false, or_, update
+from sqlalchemy import String, and_, bindparam, cast, false, or_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from src.auth.models import ADMIN, User
+from src.auth.schemas import Profile
+
+_ACTIVE_PROFILE = select(*(getattr(User, name) for name in Profile.model_fields)).where(
+    col(User.id) == bindparam("user_id"),
+    col(User.is_active).is_(True),
+)
 
 
 async def by_id(db: AsyncSession, user_id: UUID) -> User | None:
@@ -19,10 +26,10 @@ async def by_email_key(db: AsyncSession, email_key: str) -> User | None:
     return (await db.exec(select(User).where(User.email_key == email_key))).one_or_none()
 
 
-async def is_active(db: AsyncSession, user_id: UUID) -> bool:
-    """Whether this is the id of a user who may act; False for an unknown one too."""
-    found = await db.exec(select(User.is_active).where(User.id == user_id))
-    return found.one_or_none() is True
+async def active_profile(connection: AsyncConnection, user_id: UUID) -> Profile | None:
+    """The profile of a user who may act; None for an unknown or disabled one."""
+    row = (await connection.execute(_ACTIVE_PROFILE, {"user_id": user_id})).one_or_none()
+    return None if row is None else Profile.model_validate(row)
 
 
 async def page(

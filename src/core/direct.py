@@ -1,0 +1,98 @@
+"""Routes for the busiest paths: documented as all others are, answered on the shortest way.
+
+FastAPI asks router after router whether a path is theirs, and walks a tree of dependencies for each
+request; that costs more than what `POST /auth/verify` does (docs/performance.md). A direct route
+compares its path once, and its tree was made into calls when the application started.
+"""
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from inspect import iscoroutinefunction
+from typing import Any, Final
+
+from fastapi import APIRouter
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
+
+Resolve = Callable[[Request], Awaitable[Any]]
+
+# What FastAPI would take out of a request, or see to, beside calling a dependency.
+_NOT_DIRECT: Final = (
+    "path_params",
+    "query_params",
+    "header_params",
+    "cookie_params",
+    "body_params",
+    "websocket_param_name",
+    "http_connection_param_name",
+    "response_param_name",
+    "background_tasks_param_name",
+    "security_scopes_param_name",
+    "concurrency",
+)
+
+
+class DirectRoute(APIRoute):
+    """A route whose endpoint returns its response model, of parts that take the request alone.
+
+    The endpoint and its dependencies are coroutine functions that take the request, and what other
+    dependencies return. An application whose direct route needs more does not start: nothing that
+    FastAPI would have done can be left out unnoticed.
+    Raises: TypeError.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401
+        super().__init__(path, endpoint, **options)
+        if self.param_convertors:
+            raise TypeError(f"{path}: a direct route has no parameters in its path")
+        self._methods = frozenset(self.methods or ())
+        self._resolve = _compiled(self.dependant)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] != "http" or scope["path"] != scope.get("root_path", "") + self.path:
+            return Match.NONE, {}
+        match = Match.FULL if scope["method"] in self._methods else Match.PARTIAL
+        return match, {"endpoint": self.endpoint, "path_params": {}, "route": self}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in self._methods:
+            await super().handle(scope, receive, send)
+            return
+        answer: BaseModel = await self._resolve(Request(scope, receive, send))
+        body = answer.__pydantic_serializer__.to_json(answer)
+        await Response(body, media_type="application/json")(scope, receive, send)
+
+
+def direct_router(*, prefix: str, tags: list[str | Enum]) -> APIRouter:
+    """A router whose `routes` the application takes in before all others."""
+    return APIRouter(
+        prefix=prefix,
+        tags=tags,
+        route_class=DirectRoute,
+        generate_unique_id_function=lambda route: route.name,
+    )
+
+
+def _compiled(dependant: Dependant) -> Resolve:
+    """The call that the dependency stands for. Raises: TypeError."""
+    call: Any = dependant.call
+    extra = [name for name in _NOT_DIRECT if getattr(dependant, name)]
+    if extra:
+        raise TypeError(f"{call}: a direct route gives no {', '.join(extra)}")
+    if not (iscoroutinefunction(call) or iscoroutinefunction(type(call).__call__)):
+        raise TypeError(f"{call}: a direct route calls coroutine functions alone")
+    request_name = dependant.request_param_name
+    parts = [(str(part.name), _compiled(part)) for part in dependant.dependencies]
+
+    async def resolve(request: Request) -> Any:  # noqa: ANN401 - what the call returns
+        given: dict[str, Any] = {name: await part(request) for name, part in parts}
+        if request_name:
+            given[request_name] = request
+        return await call(**given)
+
+    return resolve
