@@ -38,8 +38,8 @@ router = APIRouter(
 )
 
 _CREDENTIALS: Final = {
-    "client_id": {"type": "string", "minLength": 1},
-    "client_secret": {"type": "string", "minLength": 1, "format": "password"},
+    "client_id": {"type": "string"},
+    "client_secret": {"type": "string", "format": "password"},
 }
 
 
