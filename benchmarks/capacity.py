@@ -142,7 +142,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="ours and the limits alone, short")
     parser.add_argument("--markdown", action="store_true", help="tables as docs/performance.md's")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=9, help="two at least")
     parser.add_argument("--seconds", type=float, help="of each slice")
     options = parser.parse_args()
     if not options.quick and not PEERS_PYTHON.exists():
