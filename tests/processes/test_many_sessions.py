@@ -9,13 +9,13 @@ from tests.processes.workers import clients_of
 SESSIONS = 10_000
 PROMISED_SECONDS = 1.0
 PROMISED_MICROSECONDS = 10_000
-ROUNDS = 3
+ROUNDS = 5
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 async def test_10_000_sessions_are_listed_and_ended_within_a_second(database_url: str) -> None:
-    """The best of three rounds counts: the machine may be busy with something else."""
+    """The best of five rounds counts: the machine may be busy with something else."""
     with servers_without_cap(database_url) as servers:
         async with clients_of(servers.workers) as pair:
             rounds = [
