@@ -35,7 +35,7 @@ WARM_UP = REQUESTS // 10
 PEOPLE = 16
 MOST_MEMORY = 1.05  # of what it was after the warm-up
 # A pool opens one more connection whenever more are in use at once than ever before.
-MOST_MORE_CONNECTIONS = 4
+MOST_MORE_CONNECTIONS = 10
 
 
 @dataclass(frozen=True)
