@@ -55,20 +55,19 @@ def ratios(faster: Iterable[Cost], slower: Iterable[Cost]) -> list[float]:
 
 def check(measured: Measured) -> list[tuple[int, Check]]:
     """Each goal's number with one or more checks: those of which there are figures."""
-    checks = [
-        *((1, each) for each in _verify(measured.costs)),
-        *((2, each) for each in _profile(measured.costs)),
-        *((3, each) for each in _refresh(measured)),
-    ]
-    if measured.starts:
-        checks += [
-            *((4, each) for each in _log_in(measured.hashing)),
-            *((5, each) for each in _flood(measured.floods[LATCHKEY])),
-            (7, _layers(measured.costs)),
-            *((8, each) for each in _process(measured)),
-            *((9, each) for each in _algorithms(measured.costs)),
-        ]
-    return checks
+    costs = measured.costs
+    checks: dict[int, list[Check]] = {}
+    if costs:
+        checks |= {1: _verify(costs), 2: _profile(costs), 3: _refresh(measured)}
+    if measured.hashing:
+        checks[4] = _log_in(measured.hashing)
+    if LATCHKEY in measured.floods:
+        checks[5] = _flood(measured.floods[LATCHKEY])
+    if (WITHOUT_LAYERS, Work.VERIFY) in costs:
+        checks |= {7: [_layers(costs)], 9: _algorithms(costs)}
+    if LATCHKEY in measured.starts:
+        checks[8] = _process(measured)
+    return [(number, each) for number in sorted(checks) for each in checks[number]]
 
 
 def _verify(costs: Costs) -> list[Check]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.api import Work
 from benchmarks.contestants import BARE, PLAIN
 from benchmarks.flood import p99
-from benchmarks.goals import Check, Measured, ratios
+from benchmarks.goals import Check, Measured, check, ratios
 from benchmarks.hashing import RAW_ONE
 from benchmarks.table import quartiles
 
@@ -25,9 +25,11 @@ def tables(measured: Measured) -> Iterator[Table]:
         yield _floods(measured)
     if measured.starts:
         yield _processes(measured)
+    if measured.costs:
+        yield _goals(check(measured))
 
 
-def goals(checks: Sequence[tuple[int, Check]]) -> Table:
+def _goals(checks: Sequence[tuple[int, Check]]) -> Table:
     """Each figure that has a limit."""
     rows = [
         [str(number), each.what, each.limit, each.found, "kept" if each.kept else "BROKEN"]
