@@ -79,12 +79,14 @@ class Tally:
 
     seconds: list[float] = field(default_factory=list)  # of those that succeeded
     failed: int = 0
+    last_failure: Answer | None = None
 
     def add(self, answer: Answer, seconds: float) -> None:
         if answer.is_success:
             self.seconds.append(seconds)
         else:
             self.failed += 1
+            self.last_failure = answer
 
 
 class Client:

@@ -144,4 +144,4 @@ async def race(entries: Sequence[Entry], *, rounds: int, seconds: float) -> Cost
 
 def _require_none_failed(entry: Entry, work: Work, tally: Tally) -> None:
     if tally.failed:
-        raise RuntimeError(f"{entry.name}: {tally.failed} of {work} failed")
+        raise RuntimeError(f"{entry.name}: {tally.failed} of {work} failed: {tally.last_failure}")
