@@ -4,12 +4,14 @@ import json
 import logging
 import re
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from types import TracebackType
+from typing import Any, Final, TextIO
 
 from src.core.context_values import bound
 
@@ -62,7 +64,6 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
 
     Uvicorn's access log stays off: it would print query strings, and ours says more.
     """
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # in no line
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
@@ -82,6 +83,34 @@ def logging_request(*, request_id: str, ip: str | None) -> AbstractContextManage
     return bound(_of_request, {"request_id": request_id, "ip": ip})
 
 
+# Members of a record that no line of ours has; a formatter of somebody else's may ask for them.
+_UNKNOWN: Final = {
+    **dict.fromkeys(("pathname", "filename", "module"), ""),
+    **dict.fromkeys(("args", "funcName", "exc_text", "stack_info"), None),
+    **dict.fromkeys(("lineno", "msecs", "relativeCreated"), 0),
+}
+
+
+class _Event(logging.LogRecord):
+    """A record of what is in our lines. The library's looks up caller, thread and task as well."""
+
+    def __init__(
+        self,
+        level: int,
+        event: str,
+        about: tuple[type[BaseException], BaseException, TracebackType | None] | None,
+        fields: dict[str, Any],
+    ) -> None:
+        self.__dict__.update(_UNKNOWN)
+        self.name = _logger.name
+        self.levelno = level
+        self.levelname = logging.getLevelName(level)
+        self.created = time.time()
+        self.msg = event
+        self.exc_info = about
+        self.fields = fields
+
+
 def log_event(
     event: str,
     *,
@@ -93,8 +122,7 @@ def log_event(
     level = logging.ERROR if exception else level
     if _logger.isEnabledFor(level):
         known = {**(_of_request.get() or {}), **fields}
-        # Not `_logger.log`, which looks for the calling line first: no line of ours tells of it.
         about = (type(exception), exception, exception.__traceback__) if exception else None
-        record = logging.LogRecord(_logger.name, level, "", 0, event, None, about)
-        record.fields = {name: value for name, value in known.items() if value is not None}
+        present = {name: value for name, value in known.items() if value is not None}
+        record = _Event(level, event, about, present)
         _logger.handle(record)
