@@ -37,6 +37,9 @@ TAGS: Final = [
     {"name": "system", "description": "Whether the service lives and may be sent requests"},
 ]
 
+# As who reads the page would try them.
+FIRST_PATHS: Final = ("/auth/signup", "/auth/login")
+
 HEADERS: Final = {
     "X-Request-ID": "names this request in our logs",
     "WWW-Authenticate": 'how to authenticate; `error="invalid_token"`: refresh, and repeat once',
@@ -52,6 +55,8 @@ def amended(document: Document) -> Document:
     """The document with problems as they are sent, examples, headers, links, log-in by password."""
     document["info"]["description"] = DESCRIPTION
     document["tags"] = TAGS
+    paths = document["paths"]
+    document["paths"] = {**{path: paths.pop(path) for path in FIRST_PATHS}, **paths}
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = SCHEMA
