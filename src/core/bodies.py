@@ -133,8 +133,8 @@ def _check_depth(text: str) -> None:
     depth = 0
     for found in _STRING_OR_BRACKET.finditer(text):
         depth += _STEPS.get(found[0], 0)
-        if depth > MAX_DEPTH:
-            raise ValueError("nested too deep")
+        if not 0 <= depth <= MAX_DEPTH:
+            raise ValueError("nested too deep, or closed too often")
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
