@@ -23,7 +23,7 @@ from tests.waiting import NO_TLS
 START_SECONDS = 60.0
 END_SECONDS = 10.0
 REPOSITORY = Path(__file__).parents[2]
-NOT_PART_OF_IT = (".venv", ".local", ".git", ".env", "node_modules")
+NOT_PART_OF_IT = (".venv", ".venv-bench", ".local", ".git", ".env", "node_modules")
 READY = "Latchkey is ready in "
 
 
