@@ -9,7 +9,7 @@ import pytest
 
 from src.first_run.failures import ExitCode
 from tests.first_run.processes import READY, cli, running_server
-from tests.servers import RedisServer
+from tests.servers import RedisServer, running_redis
 
 
 def configured(project: Path, database_url: str, redis: RedisServer) -> dict[str, str]:
@@ -68,12 +68,13 @@ def test_production_makes_no_demo_users(
 
 @pytest.mark.faults
 def test_the_doctor_warns_of_a_redis_that_forgets_sessions(
-    project: Path, postgresql_url: str, redis_server: RedisServer
+    project: Path, postgresql_url: str
 ) -> None:
-    environment = configured(project, postgresql_url, redis_server)
-    cli(project, "migrate", **environment)
+    with running_redis() as forgetful:
+        environment = configured(project, postgresql_url, forgetful)
+        cli(project, "migrate", **environment)
 
-    done = cli(project, "doctor", "--json", **environment)
+        done = cli(project, "doctor", "--json", **environment)
 
     findings = {finding["name"]: finding for finding in json.loads(done.stdout)}
     assert done.returncode == ExitCode.OK, done.stdout
