@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from src.auth.access_tokens import AccessTokens
+from src.auth.access_tokens import TOKEN_TYPE, AccessTokens
 from src.auth.key_ring import (
     KeyRing,
     SigningKey,
@@ -211,3 +212,19 @@ def calls() -> Iterator[ast.Call]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 yield node
+
+
+def test_threads_that_verify_more_than_is_remembered_disturb_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(AccessTokens, "MOST_REMEMBERED", 3)
+    access_tokens = tokens_of(KeyRing(SigningKey(secret=REFRESH_SECRET, token_type=TOKEN_TYPE)))
+    tokens = [minted(access_tokens) for _ in range(20)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            verified = [*threads.map(access_tokens.verify, tokens * 100)]
+    finally:
+        sys.setswitchinterval(before)
+    assert len({claims.jti for claims in verified}) == len(tokens)
