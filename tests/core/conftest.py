@@ -35,14 +35,19 @@ class Server:
 
     def exchange(self, request: bytes, *, seconds: float = 5.0) -> bytes:
         """All that comes back for these bytes until the server closes or is silent."""
-        answer = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
             with suppress(OSError):  # it may hang up half-way; what it said is still there
                 connection.sendall(request)
-            with suppress(TimeoutError, ConnectionResetError):
-                while not is_complete(answer, to=request) and (received := connection.recv(65_536)):
-                    answer += received
-        return answer
+            return whole_answer(connection, to=request)
+
+
+def whole_answer(connection: socket.socket, *, to: bytes = b"") -> bytes:
+    """Head and body, which may arrive one after the other; less if there comes no more."""
+    answer = b""
+    with suppress(TimeoutError, ConnectionResetError):
+        while not is_complete(answer, to=to) and (received := connection.recv(65_536)):
+            answer += received
+    return answer
 
 
 def is_complete(answer: bytes, *, to: bytes) -> bool:

@@ -15,7 +15,7 @@ import pytest
 from src.app import create_app
 from src.core.settings import Settings
 from tests.conftest import make_settings, running
-from tests.core.conftest import Server
+from tests.core.conftest import Server, whole_answer
 from tests.factories import Person, problem, sign_up
 from tests.waiting import NO_TLS
 
@@ -184,9 +184,7 @@ def test_50_mb_are_refused_while_they_arrive(server: Server, path: str, chunked:
             while sent < size:
                 connection.sendall(framed)
                 sent += len(piece)
-        raw = b""
-        with suppress(ConnectionResetError):
-            raw = connection.recv(65_536)
+        raw = whole_answer(connection)
     assert sent < BUFFERS
     assert time.monotonic() - started < 5
     if raw:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 import httpx
 import pytest
 
-from tests.core.conftest import Server
+from tests.core.conftest import Server, whole_answer
 from tests.core.hostile_bodies import ROUTES, malformed, misplaced
 from tests.core.test_http import HOST, JSON, parsed
 from tests.factories import sign_up
@@ -67,7 +67,7 @@ def seconds_to_413(server: Server, *, chunked: bool) -> float:
         with suppress(OSError):
             while not select.select([connection], [], [], 0)[0]:
                 connection.sendall(framed)
-        answer = connection.recv(65_536)
+        answer = whole_answer(connection)
         seconds = time.perf_counter() - started
     assert parsed(answer).problem == "payload-too-large"
     return seconds
