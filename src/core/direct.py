@@ -7,6 +7,7 @@ compares its path once, and its tree was made into calls when the application st
 
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from http import HTTPStatus
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
@@ -15,7 +16,6 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
@@ -65,7 +65,9 @@ class DirectRoute(APIRoute):
             return
         answer: BaseModel = await self._resolve(Request(scope, receive, send))
         body = answer.__pydantic_serializer__.to_json(answer)
-        await Response(body, media_type="application/json")(scope, receive, send)
+        headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 def direct_router(*, prefix: str, tags: list[str | Enum]) -> APIRouter:
@@ -90,9 +92,9 @@ def _compiled(dependant: Dependant) -> Resolve:
     parts = [(str(part.name), _compiled(part)) for part in dependant.dependencies]
 
     async def resolve(request: Request) -> Any:  # noqa: ANN401 - what the call returns
-        given: dict[str, Any] = {name: await part(request) for name, part in parts}
-        if request_name:
-            given[request_name] = request
+        given: dict[str, Any] = {request_name: request} if request_name else {}
+        for name, part in parts:
+            given[name] = await part(request)
         return await call(**given)
 
     return resolve
