@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import re
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Generic, Self, TypeVar
 
@@ -23,6 +23,7 @@ HMAC_SHA256_BYTES: Final = 32
 P256_BYTES: Final = 64  # r and s (RFC 7518 §3.4)
 RSA_BITS: Final = range(2048, 4097)  # RFC 7518 §3.3; with more, a token would become too long
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _COMPACT_JSON = json.JSONEncoder(separators=(",", ":"))
 _COMPACT_JWS = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)")
 # The last character of base64url without stray bits, by the number of bytes modulo 3.
@@ -227,7 +228,7 @@ def thumbprint(public: Jwk) -> str:
 
 def base64url(raw: bytes) -> str:
     """Unpadded base64url (RFC 7515 §2)."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def _built(material: str | Jwk, algorithm: str) -> tuple[Key, Jwk]:

@@ -15,6 +15,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
@@ -42,7 +43,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _PARENT = re.compile(r"([A-Za-z0-9_-]{22})?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Link:
     """One place in a session's chain. `parent_hash` is "" at generation 0."""
 
@@ -52,7 +53,7 @@ class Link:
     jti: str
     parent_hash: str
 
-    @property
+    @cached_property
     def jti_hash(self) -> str:
         """h(jti), 22 characters: what Redis compares."""
         return base64url(_sha256(f"rt-id-v1|{self.session_id}|{self.jti}")[:ID_BYTES])
