@@ -10,7 +10,6 @@ nothing. Why: docs/adr/0002-rotation-and-grace.md.
 """
 
 import hashlib
-import hmac
 import re
 import secrets
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from src.auth.key_ring import (
     SigningKey,
     TokenRejected,
     base64url,
+    hmac_sha256,
     require_equal,
     required,
 )
@@ -147,7 +147,7 @@ def idempotency_key_hash(key: str) -> str:
 def _successor(link: Link, key: SigningKey) -> Link:
     generation = link.generation + 1
     message = f"{link.session_id}|{generation}|{link.jti}".encode()
-    jti = hmac.digest(key.derive(b"rt-next-v1"), message, "sha256")[:ID_BYTES]
+    jti = hmac_sha256(key.derive(b"rt-next-v1"), message)[:ID_BYTES]
     return Link(
         user_id=link.user_id,
         session_id=link.session_id,

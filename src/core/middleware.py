@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from src.core.addresses import TrustedProxies, scheme_of
+from src.core.bodies import WHOLE_BODY
 from src.core.errors import (
     BadRequest,
     CrossOriginRefused,
@@ -165,6 +166,7 @@ class RequestLimits:
                 body = await _whole_body(receive)
                 if body is None:
                     return
+                scope[WHOLE_BODY] = body
                 receive = _replayed(body, receive)
         except Problem as problem:
             await _refuse(problem, scope, receive, send)
