@@ -115,7 +115,10 @@ class Latchkey(FastAPI):
         self._metrics = metrics
 
     def build_middleware_stack(self) -> ASGIApp:
-        limited = RequestLimits(DirectRoutes(super().build_middleware_stack(), self.routes))
+        framework = super().build_middleware_stack()
+        # Middleware that somebody adds is inside of it, and is meant for every route.
+        routed = framework if self.user_middleware else DirectRoutes(framework, self.routes)
+        limited = RequestLimits(routed)
         origins = [*self._settings.CORS_ORIGINS]
         if self._settings.null_origin_allowed:
             origins.append("null")
