@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -115,13 +114,6 @@ class _WaitingPool(ConnectionPool):
             await super().release(connection)
         finally:
             self._turns.release()
-
-    async def aclose(self) -> None:
-        """When every turn has ended: of a batch, all who called may have left before it did."""
-        async with AsyncExitStack() as turns:
-            for _ in range(self.max_connections):
-                await turns.enter_async_context(self._turns)
-            await super().aclose()
 
 
 async def reach(reply: Awaitable[T]) -> T:

@@ -109,8 +109,7 @@ class _Together:
         self._gathering.append(call)
 
     async def _send(self, calls: list[_Call]) -> None:
-        if calls is self._gathering:
-            self._gathering = []
+        self._gathering = []
         try:
             await within_deadline(self._exchange(calls))
         except Exception as error:  # noqa: BLE001 - whoever called raises it
