@@ -1,4 +1,4 @@
-"""Sessions in Redis: one script, and so one round trip, for each step."""
+"""Sessions in Redis: one script, and so one round trip at most, for each step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
