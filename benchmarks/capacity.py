@@ -70,7 +70,7 @@ class Contest:
         self.measured.costs = await race(entries, rounds=rounds, seconds=seconds)
         redis = build_redis(self.stores.redis_url)
         self.measured.redis_microseconds = await microseconds(redis)
-        self.measured.round_trips = await per_refresh(self.entries[LATCHKEY], redis)
+        self.measured.of_redis = await per_refresh(self.entries[LATCHKEY], redis)
         await redis.aclose()
 
     async def whole(self, *, rounds: int, seconds: float) -> None:
