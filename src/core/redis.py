@@ -28,6 +28,7 @@ LAST_RESORT_SECONDS = 5.0
 # A command takes Redis well under a millisecond: waiting for a connection is cheaper than making
 # more of them, which in a burst costs the event loop longer than an attempt may take.
 MAX_CONNECTIONS = 20
+FAILURES: Final = (RedisError, TimeoutError)
 COMMON_OPTIONS: Final[dict[str, Any]] = {
     "decode_responses": True,
     "driver_info": None,  # it would look up redis-py's version on disk for every connection
@@ -123,7 +124,7 @@ async def reach(reply: Awaitable[T]) -> T:
     """
     try:
         return await within_deadline(reply)
-    except (RedisError, TimeoutError) as error:
+    except FAILURES as error:
         raise unavailable(error) from error
 
 

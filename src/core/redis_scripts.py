@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 
-from src.core.redis import reach, unavailable, within_deadline
+from src.core.redis import FAILURES, reach, unavailable, within_deadline
 from src.core.redis_groups import is_cluster
 
 # It takes Redis some milliseconds: the last of a batch waits hardly longer than alone.
@@ -95,8 +95,10 @@ class _Together:
         call = _Call(arguments, command, asyncio.get_running_loop().create_future())
         self._gather(call)
         reply = await call.reply
-        if isinstance(reply, Exception):
+        if isinstance(reply, FAILURES):
             raise unavailable(reply) from reply
+        if isinstance(reply, Exception):
+            raise reply  # a mistake of ours
         return reply
 
     def _gather(self, call: _Call) -> None:

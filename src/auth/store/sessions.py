@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from secrets import token_urlsafe
 from typing import Any, Final
 from uuid import UUID
 
 from redis.asyncio import Redis
 
-from src.auth.refresh_tokens import PresentedRefreshToken
+from src.auth.refresh_tokens import KEY_HASH_BYTES, PresentedRefreshToken
 from src.auth.store import keys
 from src.core.redis import reach
 from src.core.redis_scripts import load_script
@@ -140,6 +141,9 @@ class SessionStore:
 
     async def rotate(self, presented: PresentedRefreshToken, *, key_hash: str) -> Rotation:
         """Exchange a token for its successor, by the rules of lua/rotate.lua."""
+        if not key_hash and not self._lifetimes.grace:
+            # Without grace, the second attempt after a lost answer would look like a thief's.
+            key_hash = token_urlsafe(KEY_HASH_BYTES)
         return await self._judge(presented, key_hash=key_hash, only_look=False)
 
     async def look_at(self, presented: PresentedRefreshToken) -> Rotation:
