@@ -2,17 +2,17 @@
 
 from typing import Final
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from src.anatomy.body_picture import BODY_PICTURE
 from src.core.errors import AuthenticationRequired, InvalidToken
 from src.core.identity import CurrentUserId
 from src.core.problem_json import documents
+from src.core.routers import Router
 
 MEDIA_TYPE: Final = "image/svg+xml"
 
-router = APIRouter(prefix="/anatomy", tags=["anatomy"])
+router = Router(prefix="/anatomy", tags=["anatomy"])
 
 
 class SvgResponse(Response):
