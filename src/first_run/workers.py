@@ -35,6 +35,9 @@ PRELOADED: Final = [
     "asyncpg",
     "uvicorn.lifespan.on",
     "uvicorn.loops.auto",
+    # What a worker by itself imports when it is first asked for it.
+    "src.anatomy.body_picture",
+    "src.assistant.local",
     "src.first_run.preloaded",
 ]
 
