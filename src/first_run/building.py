@@ -7,8 +7,9 @@ from fastapi import FastAPI
 
 from src.app import create_app
 from src.auth.keys import Keys
-from src.core.settings import ConfigurationError, Settings, load_settings
+from src.core.settings import ConfigurationError, load_settings
 from src.first_run.failures import CommandFailure, ExitCode
+from src.first_run.schema import migrate
 from src.issuers.configuration import read_issuers
 
 
@@ -29,14 +30,7 @@ def _application() -> FastAPI:
     Keys(settings)  # what is wrong with their file is told before the port opens
     read_issuers(settings)
     if not settings.is_production:
-        _migrate(settings)
+        # In a thread, because Uvicorn imports this module inside its event loop.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(migrate, settings.DATABASE_URL).result()
     return create_app(settings)
-
-
-def _migrate(settings: Settings) -> None:
-    """In a thread, because Uvicorn imports this module inside its event loop."""
-    # Alembic takes 8 MiB and a tenth of the start, for which production has no use.
-    from src.first_run.schema import migrate  # noqa: PLC0415
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(migrate, settings.DATABASE_URL).result()
