@@ -107,10 +107,13 @@ clean: ## Take away the environment and caches; .env and .local (your data) stay
 	@touch $@
 
 .venv-bench/installed: .venv/installed requirements-bench.txt
-	@echo "Installing the peers that benchmarks compare us with into .venv-bench ..."
+	@echo "Installing the peers that benchmarks compare us with into .venv-bench, and what we run with ..."
 	@$(BIN)/python -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	-r requirements-bench.txt
+	@$(BIN)/python -m venv .venv-bench/ours
+	@.venv-bench/ours/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	-r requirements.txt
 	@touch $@
 
 $(INTEROP)/node_modules/installed: $(INTEROP)/package-lock.json

@@ -26,6 +26,7 @@ FASTAPI_USERS, SIMPLEJWT, FLASK = "fastapi-users", "DRF simplejwt", "Flask-JWT-E
 PEERS = (FASTAPI_USERS, SIMPLEJWT, FLASK)
 TIMED = (Work.PROFILE, Work.VERIFY, Work.REFRESH)
 PEERS_PYTHON = REPOSITORY / ".venv-bench" / "bin" / "python"
+OURS_PYTHON = REPOSITORY / ".venv-bench" / "ours" / "bin" / "python"
 UVICORN = ("-m", "uvicorn", "--no-access-log", "--log-level", "warning", "--port", "{port}")
 # Of gunicorn's workers the one with threads keeps connections open, as all others here do.
 GUNICORN = (
@@ -74,9 +75,12 @@ async def _create_database(url: str, name: str) -> None:
 
 
 def _inherited() -> dict[str, str]:
-    """Our own environment without settings: nothing of a developer's is measured."""
-    settings = Settings.model_fields
-    inherited = {name: value for name, value in os.environ.items() if name not in settings}
+    """Our own environment without settings: nothing of a developer's is measured.
+
+    Nor is compiling, with each start, what others compile once.
+    """
+    left_out = {*Settings.model_fields, "PYTHONDONTWRITEBYTECODE"}
+    inherited = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**inherited, "PYTHONPATH": str(REPOSITORY)}
 
 
@@ -147,8 +151,12 @@ def for_two_cores(shipped: Contestant) -> Contestant:
 
 
 def worker_alone(shipped: Contestant) -> Contestant:
-    """The worker process without `run`, which sees to the rest before it."""
-    return replace(shipped, command=(*UVICORN, "src.main:app"), prepare=())
+    """The worker process without `run`, which sees to the rest before it.
+
+    With the packages that it needs alone: some of them load what else there is.
+    """
+    command = (*UVICORN, "src.main:app")
+    return replace(shipped, command=command, python=str(OURS_PYTHON), prepare=())
 
 
 def peers(stores: Stores) -> list[Contestant]:

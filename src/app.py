@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
@@ -17,18 +16,11 @@ from src.anatomy.picture_router import router as picture_router
 from src.anatomy.router import router as anatomy_router
 from src.assistant.plug import responding
 from src.auth.customers import CustomerAuthentication
-from src.auth.dependencies import RECORDED
 from src.auth.external_users import add_external_user
 from src.auth.oauth_errors import OAuthRefusal
 from src.auth.oauth_responses import handle_oauth_error
-from src.auth.plug import (
-    BUSIEST_ROUTES,
-    OTHER_ROUTERS,
-    RECORDED_ROUTERS,
-    Auth,
-    AuthState,
-    running_auth,
-)
+from src.auth.plug import ROUTERS as AUTH_ROUTERS
+from src.auth.plug import Auth, AuthState, running_auth
 from src.auth.service_tokens import ServiceTokens, canonical_customer_id
 from src.chat.responder import Responder
 from src.chat.router import router as chat_router
@@ -72,7 +64,8 @@ EXPOSED_HEADERS = [
     "RateLimit",
     "RateLimit-Policy",
 ]
-FEATURE_ROUTERS = (
+ROUTERS = (
+    *AUTH_ROUTERS,  # the busiest routes first
     chat_router,
     anatomy_router,
     picture_router,
@@ -150,21 +143,17 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         version=VERSION,
         summary="Sign up, log in and stay logged in, safely.",
         lifespan=_lifespan(settings, clock, metrics),
-        routes=[*BUSIEST_ROUTES],
+        routes=[route for router in ROUTERS for route in router.routes],
         docs_url=None,
         redoc_url=None,
         openapi_url=None if settings.is_production else "/openapi.json",
         redirect_slashes=False,
-        generate_unique_id_function=_operation_id,
         telemetry=tracing(),
     )
     _handle_errors(app)
-    for router in RECORDED_ROUTERS:
-        app.include_router(router, dependencies=[RECORDED])
-    for router in (*OTHER_ROUTERS, *FEATURE_ROUTERS, *metrics_routers):
+    pages = [] if settings.is_production else [build_pages_router()]
+    for router in (*metrics_routers, *pages):
         app.include_router(router)
-    if not settings.is_production:
-        app.include_router(build_pages_router())
     return app
 
 
@@ -261,7 +250,3 @@ def _authenticate_customer(
     if issuers is None or not issuers.any_of_services:
         return own
     return ExternalCustomerAuthentication(own, issuers=issuers, canonical=canonical_customer_id)
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name

@@ -1,32 +1,13 @@
 """What `uvicorn src.main:app` serves."""
 
-import sys
-from concurrent.futures import ThreadPoolExecutor
+import gc
 
-from fastapi import FastAPI
+# Nearly everything that a start makes is there to stay, and the collector would look through all of
+# it again and again: a fifth of the start. Nor need it be looked at later, while requests wait.
+gc.disable()
 
-from src.app import create_app
-from src.auth.keys import Keys
-from src.core.settings import ConfigurationError, load_settings
-from src.first_run.failures import CommandFailure, ExitCode
-from src.first_run.schema import migrate
-from src.issuers.configuration import read_issuers
+from src.first_run.building import build  # noqa: E402 - what it imports is meant above all
 
-
-def _build() -> FastAPI:
-    settings = load_settings(serving=True)
-    Keys(settings)  # what is wrong with their file is told before the port opens
-    read_issuers(settings)
-    if not settings.is_production:
-        # In a thread, because Uvicorn imports this module inside its event loop.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(migrate, settings.DATABASE_URL).result()
-    return create_app(settings)
-
-
-try:
-    app = _build()
-except (ConfigurationError, CommandFailure) as error:
-    # The message alone, before the port opens: a traceback would bury what mends it.
-    sys.stderr.write(f"{error}\n")
-    sys.exit(ExitCode.CONFIGURATION)
+app = build()
+gc.freeze()
+gc.enable()

@@ -2,17 +2,16 @@
 
 from typing import Final
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
-from src.anatomy.body_picture import BODY_PICTURE
 from src.core.errors import AuthenticationRequired, InvalidToken
 from src.core.identity import CurrentUserId
 from src.core.problem_json import documents
+from src.core.routers import Router
 
 MEDIA_TYPE: Final = "image/svg+xml"
 
-router = APIRouter(prefix="/anatomy", tags=["anatomy"])
+router = Router(prefix="/anatomy", tags=["anatomy"])
 
 
 class SvgResponse(Response):
@@ -26,4 +25,7 @@ class SvgResponse(Response):
 )
 async def read_body_picture(_: CurrentUserId) -> SvgResponse:
     """A front and a back figure, each region an element with the slugs of its parts."""
+    # Drawn when somebody first asks for it; `run` has it before it forks its workers.
+    from src.anatomy.body_picture import BODY_PICTURE  # noqa: PLC0415
+
     return SvgResponse(BODY_PICTURE.svg, headers={"ETag": BODY_PICTURE.etag})

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 
 from src.anatomy import service
 from src.anatomy.catalogue import PartSlug, Region, SystemSlug
@@ -29,9 +29,10 @@ from src.core.db import DbSession
 from src.core.errors import AuthenticationRequired, InvalidToken, LimitReached
 from src.core.identity import CurrentUserId, current_user_id
 from src.core.problem_json import documents
+from src.core.routers import Router
 from src.core.usage import limited
 
-router = APIRouter(
+router = Router(
     prefix="/anatomy",
     tags=["anatomy"],
     route_class=StrictRoute,

@@ -20,7 +20,6 @@ from src.anatomy.schemas import (
     SystemOverview,
     SystemView,
 )
-from src.anatomy.search import NAMES
 from src.core.errors import FieldError, InvalidRequest
 
 LATEST: Final = 5
@@ -96,6 +95,9 @@ def find_parts(
 def _parts_named(name: str) -> Sequence[Part]:
     if not name.strip():
         return CATALOGUE.parts
+    # A worker that nobody ever asks does without; `run` has it before it forks its workers.
+    from src.anatomy.search import NAMES  # noqa: PLC0415
+
     return [match.subject for match in NAMES.find(name) if isinstance(match.subject, Part)]
 
 

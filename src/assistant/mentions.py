@@ -6,11 +6,10 @@ from functools import cache
 from itertools import compress
 from typing import Final
 
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
-
 from src.anatomy.catalogue import System
 from src.anatomy.search import NAMES, Match, Subject, Words, words
 from src.assistant.words import folded
+from src.core.word_lists import word_list
 
 MOST_STARTS: Final = 12  # places from which on words are compared with all names
 SHORTEST_MISSPELT: Final = 4
@@ -111,5 +110,5 @@ def _mention(subject: Subject, stems: Words, start: int, end: int) -> Mention:
 @cache
 def _ordinary_words() -> frozenset[str]:
     """Common English words, which are not taken for misspelt names."""
-    lists = (FREQUENCY_LISTS[name] for name in ("english_wikipedia", "us_tv_and_film"))
+    lists = map(word_list, ("english_wikipedia", "us_tv_and_film"))
     return ALSO_ORDINARY.union(*(words_[:ORDINARY_RANK] for words_ in lists))

@@ -1,16 +1,19 @@
 """Which passwords are accepted (NIST SP 800-63B-4 §3.1.1.2): length, not common, not guessable."""
 
 import re
-from functools import cache
-
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
+from typing import Final
 
 from src.auth.errors import WeakPassword
 from src.auth.passwords import MAX_PASSWORD_CHARACTERS, normalised
 from src.core.errors import FieldError
+from src.core.word_lists import word_list
 
 SERVICE_NAME = "latchkey"
 SHORTEST_CONTEXT_WORD = 3
+
+# One text, a word a line: a set of them would take 4 MiB where this takes 0.2, and is searched in
+# 60 µs, beside a quarter of a second for the hash.
+_COMMON_PASSWORDS: Final = "\n".join(["", *word_list("passwords"), ""])
 
 
 def require_strong(
@@ -36,7 +39,7 @@ def weakness_of(password: str, *, minimum: int, email: str, username: str | None
     if len(password) > MAX_PASSWORD_CHARACTERS:
         return f"Use at most {MAX_PASSWORD_CHARACTERS} characters."
     folded = normalised(password).casefold()
-    if folded in _common_passwords():
+    if _is_common(folded):
         return "This is one of the most common passwords. Choose another."
     remaining = _length_without_context(folded, email=email, username=username)
     if remaining < min(minimum, len(folded)):
@@ -44,9 +47,8 @@ def weakness_of(password: str, *, minimum: int, email: str, username: str | None
     return None
 
 
-@cache
-def _common_passwords() -> frozenset[str]:
-    return frozenset(FREQUENCY_LISTS["passwords"])
+def _is_common(password: str) -> bool:
+    return "\n" not in password and f"\n{password}\n" in _COMMON_PASSWORDS
 
 
 def _length_without_context(password: str, *, email: str, username: str | None) -> int:

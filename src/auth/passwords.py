@@ -46,6 +46,9 @@ class PasswordHasher:
             bcrypt_sha256__rounds=rounds,
             bcrypt__rounds=rounds,
         )
+        # Another cost makes a hash of no known password of it. Checking one takes as long as ever,
+        # and making a true one would take every start a quarter of a second.
+        self._dummy_hash = _KNOWN_HASH.replace(",r=4$", f",r={rounds}$")
         threads = _cores()
         self._capacity = threads + max(LEAST_WAITING, threads * WAITING_PER_THREAD)
         self._pending = 0
@@ -54,16 +57,14 @@ class PasswordHasher:
             thread_name_prefix="password",
             initializer=_lower_priority,
         )
-        self._dummy_hash = ""
 
     async def warm_up(self) -> None:
-        """Check the library against a known hash and make the dummy hash; call once, at start.
+        """Check the library against a known hash; call once, at start.
 
         Raises: RuntimeError when bcrypt does not work as it should.
         """
         if not await self._run(lambda: self._context.verify(_KNOWN_PASSWORD, _KNOWN_HASH)):
             raise RuntimeError("bcrypt fails its known answer: reinstall with requirements.txt")
-        self._dummy_hash = await self.hash(os.urandom(16).hex())
 
     async def hash(self, password: str) -> str:
         """A new salted hash in modular crypt format."""

@@ -34,17 +34,18 @@ from src.core.redis import build_follower
 from src.core.settings import Settings
 from src.core.usage import CountUse
 
-# What happens under these is in the history of authentication.
-RECORDED_ROUTERS = (
+ROUTERS = (
+    token.busy,
+    account.busy,
+    refresh.busy,
     account.router,
     token.router,
     session_routes.router,
     events.router,
     admin.router,
     clients.router,
+    well_known.router,
 )
-OTHER_ROUTERS = (well_known.router,)
-BUSIEST_ROUTES = (*token.busy.routes, *account.busy.routes, *refresh.busy.routes)
 
 
 class AuthState(TypedDict):

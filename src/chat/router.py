@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse
 from starlette.responses import Response
 
@@ -31,9 +31,10 @@ from src.core.db import DbSession
 from src.core.errors import AuthenticationRequired, InvalidToken, LimitReached
 from src.core.identity import CurrentIdentity, CurrentUserId
 from src.core.problem_json import documents
+from src.core.routers import Router
 from src.core.usage import limited
 
-router = APIRouter(prefix="/chat", tags=["chat"], route_class=StrictRoute)
+router = Router(prefix="/chat", tags=["chat"], route_class=StrictRoute)
 
 ONE_SESSION: Final = "/session/{session_id:uuid}"  # `new` is no id: only POST is allowed there
 SIGNED_IN: Final = documents(AuthenticationRequired, InvalidToken)

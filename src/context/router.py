@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 
 from src.context.schemas import EnrichedContext, EnrichedRequest, MemoryView, NewMemory
 from src.context.service import MEMORIES, Context
@@ -11,9 +11,10 @@ from src.core.customers import CurrentCustomerId, InvalidServiceToken, MissingAu
 from src.core.db import DbSession
 from src.core.errors import LimitReached, NotConfigured, ServiceUnavailable
 from src.core.problem_json import documents
+from src.core.routers import Router
 from src.core.usage import count_use
 
-router = APIRouter(
+router = Router(
     prefix="/v2/context",
     tags=["services"],
     route_class=StrictRoute,

@@ -1,6 +1,6 @@
 """Workers that are there at once, are replaced when they die, and never outlive their supervisor.
 
-A new Python process imports for almost two seconds before it can serve. So, where a fork is safe,
+A new Python process imports for about a second before it can serve. So, where a fork is safe,
 workers are forked from a process of their own that did nothing but import.
 
 Of uvicorn 0.54.0 it relies on `Multiprocess.processes`, each a `Process` with its `process` of
@@ -35,6 +35,9 @@ PRELOADED: Final = [
     "asyncpg",
     "uvicorn.lifespan.on",
     "uvicorn.loops.auto",
+    # What a worker by itself imports when it is first asked for it.
+    "src.anatomy.body_picture",
+    "src.assistant.local",
     "src.first_run.preloaded",
 ]
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import ClassVar, Final, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel
 from redis.asyncio import Redis
 from sqlalchemy import text
@@ -12,10 +12,11 @@ from sqlalchemy import text
 from src.core.db import SessionMaker
 from src.core.errors import FieldError, ServiceUnavailable
 from src.core.problem_json import documents
+from src.core.routers import Router
 
 READY_SECONDS: Final = 0.5
 
-router = APIRouter(tags=["system"])
+router = Router(tags=["system"])
 
 # Checks that were given up on: the event loop itself holds tasks only weakly.
 _abandoned: set[asyncio.Task[bool]] = set()

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -13,6 +13,7 @@ from src.chat.sayings import MESSAGES
 from src.core.bodies import parse_json, require_json
 from src.core.errors import LimitReached, NotConfigured, ServiceUnavailable
 from src.core.problem_json import documents
+from src.core.routers import Router
 from src.core.usage import count_use
 from src.issuers.better_auth import (
     BetterAuthUserNotFound,
@@ -37,7 +38,7 @@ from src.support.streams import Reply
 from src.support.threads import Threads
 from src.support.views import encoded
 
-router = APIRouter(prefix="/support", tags=["support"])
+router = Router(prefix="/support", tags=["support"])
 
 # The protocol is ChatKit's and grows with it, so that the document says no more than its outline.
 _BODY: Final[dict[str, Any]] = {

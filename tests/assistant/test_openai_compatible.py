@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from src.assistant.emergencies import EMERGENCY
-from src.assistant.local import LocalResponder
+from src.assistant.local import WELCOME
 from src.assistant.openai_compatible import Endpoint, OpenAICompatibleResponder, Patience
 from src.assistant.plug import responding
 from src.assistant.prompt import MOST_HISTORY_CHARACTERS, MOST_TURNS
@@ -247,7 +247,7 @@ async def test_the_connection_is_let_go_when_nobody_reads_on(
 
 async def test_by_default_the_local_responder_answers() -> None:
     async with responding(make_settings(), Notebook()) as made:
-        assert isinstance(made, LocalResponder)
+        assert "".join(await pieces(made, "Thanks!")) == WELCOME
 
 
 @pytest.mark.faults  # starts a Python of its own

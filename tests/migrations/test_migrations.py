@@ -19,6 +19,8 @@ from sqlalchemy.engine import make_url
 from alembic import command
 from src.core.clock import utc_now
 from src.core.db import build_engine, new_id
+from src.first_run.failures import DatabaseUnavailable
+from src.first_run.schema import migrate, require_current
 from src.tables import metadata
 from tests.conftest import REPOSITORY
 
@@ -301,3 +303,23 @@ def test_the_folder_of_migrations_does_not_shadow_the_library() -> None:
     assert not list((REPOSITORY / "alembic").rglob("__init__.py"))
     ran = run("-c", "import alembic; print(alembic.__file__)")
     assert "site-packages" in ran.stdout
+
+
+def set_revision(url: str, revision: str) -> None:
+    change = text("UPDATE alembic_version SET version_num = :revision")
+    on_connection(url, lambda each: each.execute(change, {"revision": revision}))
+
+
+def test_a_database_is_current_with_the_newest_migration_alone(empty_database: str) -> None:
+    head = ScriptDirectory.from_config(config(empty_database)).get_current_head()
+    with pytest.raises(DatabaseUnavailable, match="lacks tables"):
+        require_current(empty_database)
+    migrate(empty_database)
+    require_current(empty_database)
+    assert rows(empty_database, "SELECT version_num FROM alembic_version") == [(head,)]
+    for other in ("0001", "9999"):
+        set_revision(empty_database, other)
+        with pytest.raises(DatabaseUnavailable, match="lacks tables"):
+            require_current(empty_database)
+    with pytest.raises(DatabaseUnavailable, match="may belong to a newer Latchkey"):
+        migrate(empty_database)

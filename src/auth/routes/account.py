@@ -1,8 +1,14 @@
 """Sign up, and what people see and change of their own account."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
-from src.auth.dependencies import REPLACING, AccountsService, CurrentClient, CurrentTokenMode
+from src.auth.dependencies import (
+    RECORDED,
+    REPLACING,
+    AccountsService,
+    CurrentClient,
+    CurrentTokenMode,
+)
 from src.auth.errors import (
     CrossSiteRequest,
     EmailTaken,
@@ -21,8 +27,9 @@ from src.core.errors import AuthenticationRequired, InvalidToken
 from src.core.identity import CurrentIdentity, CurrentUserId
 from src.core.metrics import metrics, outcome_told
 from src.core.problem_json import documents
+from src.core.routers import Router
 
-router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
+router = Router(prefix="/auth", tags=["auth"], dependencies=[RECORDED], route_class=StrictRoute)
 busy = direct_router(prefix="/auth", tags=["auth"])
 
 

@@ -3,17 +3,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from src.auth.dependencies import AdministrationService
+from src.auth.dependencies import RECORDED, AdministrationService
 from src.auth.errors import InsufficientRole, LastAdministrator, UserNotFound
 from src.auth.schemas import AccountList, AccountView, EmailPrefix, UserChange
 from src.core.bodies import StrictRoute
 from src.core.cursors import Cursor
 from src.core.errors import AuthenticationRequired, InvalidToken, ServiceUnavailable
 from src.core.problem_json import documents
+from src.core.routers import Router
 
-router = APIRouter(
+router = Router(
+    dependencies=[RECORDED],
     prefix="/admin",
     tags=["admin"],
     route_class=StrictRoute,

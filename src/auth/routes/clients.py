@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from src.auth.client_dependencies import (
     INTROSPECTING,
@@ -13,6 +13,7 @@ from src.auth.client_dependencies import (
     ServiceTokensService,
 )
 from src.auth.client_grants import grant_service_token
+from src.auth.dependencies import RECORDED
 from src.auth.errors import FormExpected, TooManyRequests
 from src.auth.oauth_errors import (
     InvalidClient,
@@ -27,8 +28,10 @@ from src.auth.schemas import Introspection, ServiceTokenResponse
 from src.core.bodies import FORM_TYPE
 from src.core.errors import NotConfigured, PayloadTooLarge, ServiceUnavailable
 from src.core.problem_json import documents
+from src.core.routers import Router
 
-router = APIRouter(
+router = Router(
+    dependencies=[RECORDED],
     prefix="/auth",
     tags=["services"],
     responses={

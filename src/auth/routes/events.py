@@ -3,9 +3,9 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 
-from src.auth.dependencies import HistoryService
+from src.auth.dependencies import RECORDED, HistoryService
 from src.auth.errors import InsufficientRole
 from src.auth.models import ADMIN
 from src.auth.roles import require_role
@@ -15,8 +15,10 @@ from src.core.cursors import Cursor
 from src.core.errors import AuthenticationRequired, InvalidToken, ServiceUnavailable
 from src.core.identity import CurrentUserId
 from src.core.problem_json import documents
+from src.core.routers import Router
 
-router = APIRouter(
+router = Router(
+    dependencies=[RECORDED],
     route_class=StrictRoute,
     responses=documents(AuthenticationRequired, InvalidToken, ServiceUnavailable),
 )

@@ -1,16 +1,17 @@
 """A person's sessions, and what was revoked."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
-from src.auth.dependencies import RevocationResponse, SessionId, SessionsService
+from src.auth.dependencies import RECORDED, RevocationResponse, SessionId, SessionsService
 from src.auth.errors import SessionNotFound
 from src.auth.schemas import RevocationList, SessionList
 from src.core.bodies import StrictRoute
 from src.core.errors import AuthenticationRequired, InvalidToken, ServiceUnavailable
 from src.core.identity import CurrentIdentity, CurrentUserId
 from src.core.problem_json import documents
+from src.core.routers import Router
 
-router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
+router = Router(prefix="/auth", tags=["auth"], dependencies=[RECORDED], route_class=StrictRoute)
 
 
 @router.get(

@@ -2,9 +2,8 @@
 
 from typing import Any, Final
 
-from fastapi import APIRouter
-
 from src.auth.dependencies import (
+    RECORDED,
     REPLACING,
     CurrentClient,
     CurrentTokenMode,
@@ -35,8 +34,9 @@ from src.core.errors import (
 from src.core.identity import CurrentIdentity
 from src.core.metrics import metrics, outcome_told
 from src.core.problem_json import documents
+from src.core.routers import Router
 
-router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
+router = Router(prefix="/auth", tags=["auth"], dependencies=[RECORDED], route_class=StrictRoute)
 busy = direct_router(prefix="/auth", tags=["auth"])
 
 _LOGIN_BODY: Final[dict[str, Any]] = {

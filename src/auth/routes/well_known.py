@@ -1,10 +1,11 @@
 """Where other services look first."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from src.auth.discovery import AuthorizationServer, JwkSet, JwksResponse, ServerMetadata
+from src.core.routers import Router
 
-router = APIRouter(prefix="/.well-known", tags=["services"])
+router = Router(prefix="/.well-known", tags=["services"])
 
 
 @router.get(
