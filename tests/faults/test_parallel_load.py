@@ -1,6 +1,6 @@
 """Many at once: 500 parallel refreshes, and 10,000 sessions of one user that meet the cap.
 
-The best of three rounds counts, in seconds of the processor: the machine may be busy with something
+The best of six rounds counts, in seconds of the processor: the machine may be busy with something
 else. A worker that has a core to itself has answered all of its own by then.
 """
 
@@ -37,7 +37,7 @@ AT_ONCE = 500
 SESSIONS = 10_000
 CAP = 20
 MOST_ENDED = 1_000  # by one log-in
-ROUNDS = 3
+ROUNDS = 6
 PROMISE = "p99 ≤ 1 s; no Redis command over 10 ms"
 PROMISED_SECONDS = 1.0
 PROMISED_MICROSECONDS = 10_000

@@ -1,6 +1,6 @@
 """Redis frozen under load: who refreshes is told within a second, and nobody else notices.
 
-The best of three times counts: the machine may be busy with something else.
+The best of five times counts: the machine may be busy with something else.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.faults
 SESSIONS = 20
 READERS = 4
 PAUSE_SECONDS = 0.02
-ROUNDS = 3
+ROUNDS = 5
 FROZEN_SECONDS = 3.0
 PROMISED_SECONDS = 1.0
 RECOVERY_SECONDS = 2.0

@@ -20,7 +20,7 @@ from tests.processes.people import logging_in, signing_up
 from tests.processes.workers import Workers, report, statuses, until
 
 LEAVING = 200
-READY_SECONDS = 5.0
+READY_SECONDS = 30.0
 AT_ONCE = 10
 # A log-in with fast hashing takes some milliseconds: this ends requests at every stage.
 MOST_PATIENCE_SECONDS = 0.03
