@@ -87,7 +87,8 @@ async def test_500_parallel_refreshes_are_answered_within_a_second(
     database_url: str,
     sessions: int,
 ) -> None:
-    rounds, refused = [], []
+    rounds: list[Round] = []
+    refused: list[int] = []
     with running_redis() as redis_server:
         async with workers_on(database_url, redis_server.url, count=2) as workers:
             people = [await sign_up(workers.next) for _ in range(sessions)] * (AT_ONCE // sessions)
