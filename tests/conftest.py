@@ -12,6 +12,8 @@ import httpx
 import pytest
 from alembic.config import Config
 from fastapi import FastAPI
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from redis.asyncio import Redis
 from sqlalchemy import delete, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -37,6 +39,12 @@ OFFSET_KEY = "test:seconds-passed"
 REPOSITORY = Path(__file__).parent.parent
 
 PassTime = Callable[[timedelta], Awaitable[None]]
+
+# On a busy machine everything takes long, also to make up what is tried.
+hypothesis_settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("patient")
 
 
 class MovableClock:

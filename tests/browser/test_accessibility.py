@@ -38,7 +38,7 @@ async def every_area(page: Page, site: str) -> AsyncIterator[str]:
             await note_something(page)
         if area == "Attacks":
             await page.get_by_role("button", name="Run all checks").click()
-            await expect(page.locator("#score .badge")).to_have_text("all good", timeout=30_000)
+            await expect(page.locator("#score .badge")).to_have_text("all good", timeout=60_000)
         await page.evaluate(OPEN)
         yield area
 
@@ -83,13 +83,13 @@ async def test_a_person_gets_in_notes_something_and_leaves_by_the_keyboard_alone
 
     await keys.press("Tab")
     await keys.press("Enter")
-    assert await page.evaluate(FOCUSED) == "content"
+    await page.wait_for_function(f"{FOCUSED} === 'content'")
     for text in (visitor.email, "", visitor.password):
         await keys.press("Tab")
         await keys.type(text)
     await keys.press("Enter")
     await expect_signed_in(page)
-    assert await page.evaluate(FOCUSED) == "account-title"
+    await page.wait_for_function(f"{FOCUSED} === 'account-title'")
 
     await page.get_by_role("navigation").get_by_role("link", name="Body").focus()
     await keys.press("Enter")

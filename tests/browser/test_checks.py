@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 async def outcome_of_all_checks(page: Page) -> dict[str, Any]:
     await go_to(page, "Attacks")
     await page.get_by_role("button", name="Run all checks").click()
-    await expect(page.locator("#score .badge")).to_have_text("all good", timeout=30_000)
+    await expect(page.locator("#score .badge")).to_have_text("all good", timeout=60_000)
     outcome: dict[str, Any] = await page.evaluate("window.__results")
     return outcome
 

@@ -183,7 +183,7 @@ async def use_attacks_and_log(page: Page) -> None:
     await press(page, "attack")
     await expect(page.locator("#attack-0")).to_contain_text("pass")
     await press(page, "run-checks")
-    await expect(page.locator("#score")).to_contain_text("all good")
+    await expect(page.locator("#score")).to_contain_text("all good", timeout=60_000)
     await go_to(page, "Requests")
     await page.locator("#requests details").first.click()
     await press(page, "copy-curl")

@@ -199,7 +199,7 @@ async def test_silence_is_filled_with_comments(
 async def test_a_speech_has_a_longest_life(
     talk: httpx.AsyncClient, speaker: Speaker, speeches: Speeches, ada: Somebody
 ) -> None:
-    speeches.pace = Pace(lifetime=0.1)
+    speeches.pace = Pace(lifetime=0.5)
     speaker.say("It is ")
     async with listening(talk, ada, "hello") as stream:
         session_id = await opened(stream)

@@ -15,10 +15,11 @@ from tests.chat.conftest import Speaker
 from tests.chat.listening import app_of, listening
 from tests.conftest import WithState
 from tests.factories import Person, sign_up
-from tests.processes.workers import END_SECONDS, server_environment, worker_processes
+from tests.processes.workers import server_environment, worker_processes
 from tests.servers import RedisServer
 
 STREAMS = 3
+PATIENCE_SECONDS = 30.0
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 
@@ -72,7 +73,9 @@ async def test_a_server_that_stops_ends_its_streams_and_keeps_what_was_said(
 ) -> None:
     environment = server_environment(database_url=database_url, redis_url=redis_server.url)
     with worker_processes(1, environment, app="tests.chat.paced:app") as (worker,):
-        async with httpx.AsyncClient(base_url=worker.base, trust_env=False) as server:
+        async with httpx.AsyncClient(
+            base_url=worker.base, trust_env=False, timeout=PATIENCE_SECONDS
+        ) as server:
             ada = await sign_up(server)
             await leave_after_the_first_word(await begun(server, ada))
             streams = [await begun(server, ada) for _ in range(STREAMS)]
@@ -83,9 +86,9 @@ async def test_a_server_that_stops_ends_its_streams_and_keeps_what_was_said(
             ]
             await asyncio.gather(*(each.wait() for each in heard))
             worker.process.terminate()
-            async with asyncio.timeout(END_SECONDS):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 documents = await asyncio.gather(*ends)
-        assert worker.process.wait(END_SECONDS) is not None
+        assert worker.process.wait(PATIENCE_SECONDS) is not None
         assert "Traceback" not in worker.printed
     assert {each["type"] for each in documents} == {"urn:problem:service-unavailable"}
     async with build_sessionmaker(engine)() as db:

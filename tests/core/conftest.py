@@ -14,7 +14,7 @@ import pytest
 
 from src.core.settings import Settings
 from tests.conftest import REPOSITORY, make_settings, migrate
-from tests.servers import RedisServer, running_redis
+from tests.servers import RedisServer, free_port, running_redis
 from tests.waiting import wait_until_it_answers
 
 END_SECONDS = 30.0
@@ -33,7 +33,7 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def exchange(self, request: bytes, *, seconds: float = 5.0) -> bytes:
+    def exchange(self, request: bytes, *, seconds: float = 20.0) -> bytes:
         """All that comes back for these bytes until the server closes or is silent."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
             with suppress(OSError):  # it may hang up half-way; what it said is still there
@@ -64,7 +64,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     database = folder / "server.db"
     migrate(f"sqlite+aiosqlite:///{database}", "head")
     with running_redis() as redis, (folder / "output").open("wb") as output:
-        started = Server(_free_port(), folder / "output", database, redis)
+        started = Server(free_port(), folder / "output", database, redis)
         process = subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "src.main:app", "--port", str(started.port),
              "--no-server-header", "--http", "src.first_run.bounded_http:BoundedHttp"],
@@ -94,9 +94,3 @@ def _environment(database: Path, redis: RedisServer) -> dict[str, str]:
         "RATE_LIMITS": "off",
         "CORS_ORIGINS": "https://app.example",
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

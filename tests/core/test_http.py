@@ -3,7 +3,6 @@
 import json
 import re
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -177,7 +176,6 @@ def test_50_mb_are_refused_while_they_arrive(server: Server, path: str, chunked:
     head = b"POST %s HTTP/1.1\r\n%s%s%s\r\n\r\n" % (path.encode(), HOST, JSON, length)
     framed = b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece
     sent = 0
-    started = time.monotonic()
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         with suppress(OSError):
             connection.sendall(head)
@@ -186,9 +184,7 @@ def test_50_mb_are_refused_while_they_arrive(server: Server, path: str, chunked:
                 sent += len(piece)
         raw = whole_answer(connection)
     assert sent < BUFFERS
-    assert time.monotonic() - started < 5
-    if raw:
-        assert parsed(raw).problem == "payload-too-large"
+    assert parsed(raw).problem == "payload-too-large"
 
 
 @pytest.mark.parametrize(
@@ -342,7 +338,7 @@ def test_pipelined_requests_are_answered_in_turn_and_not_mixed_up(server: Server
     one = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
     two = b"GET /nowhere HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
     answer = b""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(one + two)
         while received := connection.recv(65_536):
             answer += received

@@ -24,7 +24,7 @@ Event = dict[str, Any]
 
 ESC = "\x1b[31m"
 FORGED = '{"event": "forged", "user_id": "1"}'
-TELL_SECONDS = 5.0
+TELL_SECONDS = 30.0
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from src.core.errors import ServiceUnavailable
 from src.core.redis import build_redis, reach
 from src.issuers.jwks import JwksClient, KeysUnreachable
 
-HOST = "localhost"
+HOST, ADDRESS = "localhost", "127.0.0.1"  # by its other address it may not be there
 
 
 @dataclass
@@ -70,7 +70,7 @@ def tls_of(made: Impostor, *, asks_for_a_certificate: bool = False) -> ssl.SSLCo
 @pytest.fixture
 async def impostor(tmp_path: Path) -> AsyncIterator[Impostor]:
     made = Impostor(self_signed(tmp_path))
-    async with await asyncio.start_server(made.hear, HOST, 0, ssl=tls_of(made)) as server:
+    async with await asyncio.start_server(made.hear, ADDRESS, 0, ssl=tls_of(made)) as server:
         made.port = server.sockets[0].getsockname()[1]
         yield made
 
@@ -88,7 +88,7 @@ async def like_postgresql(folder: Path, **options: bool) -> AsyncIterator[Impost
             await writer.start_tls(context)
             await made.hear(reader, writer)
 
-    async with await asyncio.start_server(agree, HOST, 0) as server:
+    async with await asyncio.start_server(agree, ADDRESS, 0) as server:
         made.port = server.sockets[0].getsockname()[1]
         yield made
 
@@ -146,7 +146,7 @@ async def test_a_postgresql_that_asks_for_our_certificate_gets_it(tmp_path: Path
 async def test_a_redis_that_asks_for_our_certificate_gets_it(tmp_path: Path) -> None:
     made = Impostor(self_signed(tmp_path))
     context = tls_of(made, asks_for_a_certificate=True)
-    async with await asyncio.start_server(made.hear, HOST, 0, ssl=context) as server:
+    async with await asyncio.start_server(made.hear, ADDRESS, 0, ssl=context) as server:
         port = server.sockets[0].getsockname()[1]
         url = f"rediss://me@{HOST}:{port}?ssl_ca_certs={made.certificate}"
         ours = f"&ssl_certfile={made.certificate}&ssl_keyfile={made.certificate}"

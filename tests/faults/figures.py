@@ -1,7 +1,7 @@
 """What fault runs measured: one table at the end of the run, and the same in a file."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 
 # Beside what else a run leaves behind; git ignores the folder.
 TABLE = Path(__file__).parents[2] / "test-results" / "faults.md"
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,17 @@ def spread(seconds: Iterable[float]) -> str:
     """Median and maximum of durations."""
     measured = [*seconds]
     return f"p50 {statistics.median(measured):.2f} s, max {max(measured):.2f} s"
+
+
+def expect_within(promised: float, measure: Callable[[], float]) -> None:
+    """The best of three tries; more than one where the machine is busy with something else.
+
+    Raises: AssertionError when none took as few seconds as promised.
+    """
+    tries: list[float] = []
+    while not tries or min(tries) > promised:
+        assert len(tries) < TRIES, f"{promised} s are promised, it took {tries}"
+        tries.append(measure())
 
 
 def show(reporter: pytest.TerminalReporter) -> None:

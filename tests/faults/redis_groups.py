@@ -11,9 +11,11 @@ import redis
 
 from tests.servers import RedisServer, free_port, redis_binary, tcp_redis
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 POLL_SECONDS = 0.05
 NODE_TIMEOUT_MS = 1_000
+# Where no node is to fail: one that only waits for the processor shall not be taken for dead.
+PATIENT_TIMEOUT_MS = 15_000
 SERVICE = "latchkey"
 SLOTS = 16_384
 MASTERS = 3
@@ -37,13 +39,13 @@ class RedisGroupServers:
 
 @contextmanager
 def redis_cluster(*, replicas: int = 0) -> Iterator[RedisGroupServers]:
-    """Three masters that share the slots, each with as many replicas."""
+    """Three masters that share the slots, each with as many replicas, which may take over."""
     with ExitStack() as stack:
         options = [
             "--cluster-enabled",
             "yes",
             "--cluster-node-timeout",
-            str(NODE_TIMEOUT_MS),
+            str(NODE_TIMEOUT_MS if replicas else PATIENT_TIMEOUT_MS),
             "--cluster-replica-validity-factor",
             "0",
         ]
@@ -56,13 +58,15 @@ def redis_cluster(*, replicas: int = 0) -> Iterator[RedisGroupServers]:
 
 
 @contextmanager
-def redis_behind_sentinels(count: int = 3) -> Iterator[RedisGroupServers]:
-    """A master with one replica, and sentinels that promote it within a few seconds."""
+def redis_behind_sentinels(
+    count: int = 3, *, timeout_ms: int = NODE_TIMEOUT_MS
+) -> Iterator[RedisGroupServers]:
+    """A master with one replica, and sentinels that promote it some time after its last word."""
     with ExitStack() as stack:
         master = stack.enter_context(tcp_redis())
         replica = stack.enter_context(tcp_redis("--replicaof", "127.0.0.1", str(master.port)))
         wait_until(lambda: _link_is_up(replica), "the replica does not follow")
-        ports = [stack.enter_context(_sentinel(master)) for _ in range(count)]
+        ports = [stack.enter_context(_sentinel(master, timeout_ms)) for _ in range(count)]
         wait_until(
             lambda: all(_is_informed(port, others=count - 1) for port in ports),
             "the sentinels do not know each other",
@@ -114,14 +118,14 @@ def _link_is_up(replica: RedisServer) -> bool:
 
 
 @contextmanager
-def _sentinel(master: RedisServer) -> Iterator[int]:
+def _sentinel(master: RedisServer, timeout_ms: int) -> Iterator[int]:
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="lk-s-") as folder:
         configuration = Path(folder) / "sentinel.conf"
         configuration.write_text(
             f"port {port}\nbind 127.0.0.1\ndir {folder}\n"
             f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 2\n"
-            f"sentinel down-after-milliseconds {SERVICE} {NODE_TIMEOUT_MS}\n"
+            f"sentinel down-after-milliseconds {SERVICE} {timeout_ms}\n"
             f"sentinel failover-timeout {SERVICE} 5000\n",
         )
         process = subprocess.Popen(

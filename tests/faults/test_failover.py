@@ -39,7 +39,7 @@ SESSIONS = 12
 BEFORE_SECONDS = AFTER_SECONDS = 2.0
 # A replica is behind its master by as much, and one rotation that it missed is healed, not two.
 PAUSE_SECONDS = 0.2
-REVOKED_SECONDS = 5.0  # the follower may have to find the new master first
+REVOKED_SECONDS = 20.0  # the follower may have to find the new master first
 
 Fault = Callable[[RedisServer], AbstractContextManager[None]]
 
@@ -101,7 +101,7 @@ def _has_replaced(servers: RedisGroupServers, before: list[RedisServer]) -> bool
 async def _goes_on(ledger: Ledger) -> None:
     """Raises: TimeoutError when the session does not rotate again."""
     rotations = ledger.rotations
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(30.0):
         while ledger.rotations < rotations + 2:  # noqa: ASYNC110 - nobody announces a rotation
             await asyncio.sleep(0.05)
 
@@ -114,7 +114,7 @@ async def test_the_stream_is_followed_when_the_node_that_is_asked_where_keys_are
             asked = cast("RedisCluster", follower).get_default_node()
             next(server for server in servers.servers if server.port == asked.port).kill()
 
-            async with asyncio.timeout(15.0):
+            async with asyncio.timeout(60.0):
                 # Nobody announces a new master.
                 while not await answers(follower.xread({"auth:{rev}": "0-0"}, block=50)):  # noqa: ASYNC110
                     await asyncio.sleep(0.1)

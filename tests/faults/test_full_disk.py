@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,7 @@ from tests.faults.ledger import (
     under_load,
     workers_on,
 )
+from tests.faults.redis_groups import wait_until
 from tests.processes.people import logging_in, signing_up
 from tests.processes.test_database_faults import PostgresqlServer
 from tests.processes.workers import statuses, timed, until
@@ -75,6 +77,14 @@ class SignUps:
             else:
                 await asyncio.sleep(PATIENCE_SECONDS)
 
+    async def go_on(self) -> None:
+        """Until somebody is in once more. Raises: TimeoutError."""
+        before = len(self.acknowledged)
+        async with asyncio.timeout(RECOVERY_SECONDS):
+            while len(self.acknowledged) == before:  # noqa: ASYNC110 - of other tasks
+                await asyncio.sleep(PATIENCE_SECONDS)
+        await asyncio.sleep(BEFORE_SECONDS)
+
     @property
     def refused(self) -> list[float]:
         """The seconds until each 503."""
@@ -95,7 +105,7 @@ async def signing_up_all_the_time(client: httpx.AsyncClient) -> AsyncIterator[Si
         try:
             await asyncio.sleep(BEFORE_SECONDS)
             yield sign_ups
-            await asyncio.sleep(BEFORE_SECONDS)
+            await sign_ups.go_on()
         finally:
             over.set()
 
@@ -129,6 +139,11 @@ def no_space_for_its_file(server: RedisServer) -> Iterator[None]:
         yield
 
 
+def has_written(server: RedisServer) -> bool:
+    """Whether all that it acknowledged is in its file, where it survives its end."""
+    return bool(server.ask("INFO", "persistence")["aof_buffer_length"] == 0)
+
+
 @contextmanager
 def no_memory(server: RedisServer) -> Iterator[None]:
     server.ask("CONFIG", "SET", "maxmemory", "1")
@@ -154,7 +169,7 @@ async def test_a_redis_that_can_store_nothing(
                 recovery = await until(
                     lambda: logging_in(client, person), 200, within=RECOVERY_SECONDS
                 )
-            await asyncio.sleep(BEFORE_SECONDS)  # what Redis writes once a second is written
+            await asyncio.to_thread(wait_until, partial(has_written, redis_server), "a written AOF")
             redis_server.kill()
             redis_server.start()
             await expect_all_go_on(workers, ledgers)

@@ -46,6 +46,8 @@ def test_workers_answer_for_each_other_and_a_killed_one_is_taken_off(tmp_path: P
         for _ in range(ASKED):
             httpx.get(server.base + "/nowhere", timeout=10)
         counted = 'latchkey_http_request_duration_seconds_count{method="GET",route="unknown"'
+        # The last one is counted after it was answered.
+        wait_until(lambda: value_of(counted, scrape()) == ASKED, PATIENCE_SECONDS, what="counts")
         assert {value_of(counted, scrape()) for _ in range(20)} == {ASKED}
 
         killed = min(workers_in(folder))

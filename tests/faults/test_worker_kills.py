@@ -110,10 +110,13 @@ def answers(worker: int, server: RunningServer) -> bool:
 
 
 def inode_of_other_end(connection: socket.socket) -> str:
-    """What the kernel calls it, in a table of `local remote state ... inode` with ports in hex."""
+    """What the kernel calls it, in a table of `local remote state ... inode` with ports in hex.
+
+    Nothing where it is not found: the table changes while it is read.
+    """
     remote = f":{connection.getsockname()[1]:04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    return next(fields[9] for fields in lines if fields[2].endswith(remote))
+    return next((fields[9] for fields in lines if fields[2].endswith(remote)), "")
 
 
 def open_files(process_id: int) -> set[str]:
@@ -171,7 +174,11 @@ def test_workers_go_on_without_what_they_were_forked_from(server: RunningServer)
 def test_hanging_up_replaces_every_worker_one_after_the_other(server: RunningServer) -> None:
     before = {*server.workers}
     server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: not before & {*server.workers}, PATIENCE_SECONDS, what="new workers")
-    assert len(server.workers) == len(before)
+
+    def all_are_new() -> bool:
+        now = {*server.workers}
+        return not before & now and len(now) == len(before)
+
+    wait_until(all_are_new, PATIENCE_SECONDS, what="new workers")
     assert httpx.get(server.base + "/healthz", timeout=PATIENCE_SECONDS).status_code == 200
     assert server.end() == 0

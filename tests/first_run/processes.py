@@ -21,10 +21,12 @@ from src.core.settings import Settings
 from tests.waiting import NO_TLS
 
 START_SECONDS = 60.0
-END_SECONDS = 10.0
+END_SECONDS = 30.0  # ten are promised, which fault runs measure
 REPOSITORY = Path(__file__).parents[2]
 NOT_PART_OF_IT = (".venv", ".venv-bench", ".local", ".git", ".env", "node_modules")
 READY = "Latchkey is ready in "
+# With the block that follows: what is printed at once may be read line by line.
+WHOLE_BLOCK = rf"{READY}(?:.*\n)+?  (?:API {{9}}|Demo login ).*\n"
 
 
 def clean_environment(**changes: str) -> dict[str, str]:
@@ -116,16 +118,22 @@ class RunningServer:
         return response.status_code, response.json()
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send the signal and wait; a server that takes over ten seconds fails the test."""
+        """Send the signal and wait; a server that takes over half a minute fails the test."""
         self.process.send_signal(number)
         return self.process.wait(END_SECONDS)
+
+    def seconds_to_end(self) -> float:
+        """From SIGTERM, after which it ends in order."""
+        started = time.perf_counter()
+        assert self.end() == 0, self.printed
+        return time.perf_counter() - started
 
 
 @contextmanager
 def running_server(
-    project: Path, *options: str, awaited: str = READY, **environment: str
+    project: Path, *options: str, awaited: str = WHOLE_BLOCK, **environment: str
 ) -> Iterator[RunningServer]:
-    """The server on a port of its own choice once it printed `awaited`; ended with the block."""
+    """The server on a port of its own choice once it printed `awaited`, a pattern; then ended."""
     process = subprocess.Popen(
         [sys.executable, "-m", "src.cli", "run", "--port", "0", *options],
         cwd=project,
@@ -161,7 +169,7 @@ def _read_lines(stream: IO[str], lines: list[str]) -> None:
 
 def has_said(server: RunningServer, awaited: str) -> bool:
     assert server.process.poll() is None, f"the server ended: {server.printed}"
-    return awaited in server.printed
+    return re.search(awaited, server.printed) is not None
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, *, what: str) -> None:

@@ -13,7 +13,7 @@ from src.core.settings import Settings
 from src.first_run.accounts import DEMO_EMAILS, add_user, seed_demo_users
 from tests.factories import PASSWORD, new_email
 
-pytestmark = pytest.mark.one_database
+pytestmark = [pytest.mark.one_database, pytest.mark.usefixtures("client")]  # empty stores
 
 
 def history_of(settings: Settings, *emails: str) -> list[tuple[object, ...]]:

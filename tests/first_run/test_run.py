@@ -139,7 +139,7 @@ def test_a_redis_that_dies_is_started_again_with_its_sessions(first_start: Runni
     status, _ = server.post("/auth/refresh", refresh_token=tokens["refresh_token"])
 
     assert status == 200
-    assert "embedded-redis-restarted" in server.printed
+    wait_until(lambda: "embedded-redis-restarted" in server.printed, 20, what="word of it")
 
 
 @pytest.mark.faults

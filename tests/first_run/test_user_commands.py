@@ -11,7 +11,7 @@ from src.first_run.failures import ExitCode
 from tests.first_run.processes import RunningServer, cli, running_server, wait_until
 
 PASSWORD = "a long walk by the river"
-SOON_SECONDS = 2.0
+SOON_SECONDS = 20.0  # a second is promised, which others measure
 
 
 @pytest.fixture(scope="module")

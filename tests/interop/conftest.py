@@ -20,7 +20,7 @@ from tests.issuers.better_auth_tables import postgresql_database, trusting
 from tests.servers import free_port
 
 HERE = Path(__file__).parent
-STOP_SECONDS = 10.0
+STOP_SECONDS = 60.0
 PASSWORD = "correct horse battery staple"
 
 
@@ -55,7 +55,7 @@ class Server:
     def __init__(self, url: str, secret: str) -> None:
         self.url = url
         self.secret = secret
-        self._client = httpx.AsyncClient(base_url=url, headers={"Origin": url})
+        self._client = httpx.AsyncClient(base_url=url, headers={"Origin": url}, timeout=30)
 
     async def aclose(self) -> None:
         await self._client.aclose()

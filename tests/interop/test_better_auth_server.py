@@ -13,7 +13,7 @@ from tests.interop.conftest import Server, Start
 
 pytestmark = pytest.mark.interop
 
-SETTLE_SECONDS = 15.0
+SETTLE_SECONDS = 60.0
 ALGORITHMS = {
     "EdDSA": {},
     "ES256": {"jwks": {"keyPairConfig": {"alg": "ES256"}}},

@@ -30,6 +30,7 @@ from tests.issuers.minting import (
     settings_with,
 )
 from tests.tokens import claims_of, header_of, signed
+from tests.waiting import comes_true
 
 Client = httpx.AsyncClient
 KEYS = {name: secrets.token_urlsafe(48) for name in ("django", "flask", "backend")}
@@ -155,11 +156,7 @@ async def test_disabling_the_user_refuses_its_tokens_within_a_second(
 
 
 async def refuses_soon(client: Client, headers: dict[str, str]) -> bool:
-    for _ in range(22):
-        if await refuses(client, headers):
-            return True
-        await asyncio.sleep(0.05)
-    return False
+    return await comes_true(lambda: refuses(client, headers))
 
 
 @pytest.mark.one_database

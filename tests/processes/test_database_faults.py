@@ -33,6 +33,7 @@ Answer = tuple[httpx.Response, float]  # with the seconds that it took
 
 PROMISED_SECONDS = 5.0
 RECOVERY_SECONDS = 5.0
+END_SECONDS = 60.0
 # Between requests of one kind: light traffic, on every route that asks the database.
 PAUSE_SECONDS = 0.05
 
@@ -54,9 +55,9 @@ class PostgresqlServer:
         assert process is not None
         children = process.children()
         process.kill()
-        process.wait(RECOVERY_SECONDS)
+        process.wait(END_SECONDS)
         for child in children:
-            child.wait(RECOVERY_SECONDS)
+            child.wait(END_SECONDS)
 
     def freeze(self) -> None:
         """It keeps its connections and answers nothing, not even who connects anew."""

@@ -19,7 +19,7 @@ from tests.processes.workers import SERVICE_SECRET, Workers
 pytestmark = pytest.mark.one_database
 
 SCRIPT = Path(__file__).with_name("other_service.py")
-END_SECONDS = 10.0
+END_SECONDS = 60.0
 
 
 def other_service(*arguments: str) -> subprocess.Popen[str]:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import socket
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import httpx
 
 from src.core.settings import Settings
 from tests.conftest import REPOSITORY
+from tests.servers import free_port
 from tests.waiting import NO_TLS, wait_until_it_answers
 
 END_SECONDS = 10.0
@@ -164,7 +164,7 @@ def milliseconds(seconds: Iterable[float]) -> str:
 
 
 def _start(environment: dict[str, str], app: str) -> Worker:
-    port = _free_port()
+    port = free_port()
     log = TemporaryFile()  # noqa: SIM115 - closed in _end; a pipe that is full would stop the worker
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", app, "--port", str(port)],
@@ -174,12 +174,6 @@ def _start(environment: dict[str, str], app: str) -> Worker:
         stderr=subprocess.STDOUT,
     )
     return Worker(process, f"http://127.0.0.1:{port}", log)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_alive(worker: Worker, path: str) -> None:
