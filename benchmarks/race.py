@@ -11,8 +11,9 @@ from typing import NamedTuple
 from benchmarks.api import Person, Work
 from benchmarks.contestants import Contestant
 from benchmarks.load import Client, Tally, for_seconds, once, repeat
-from benchmarks.processes import Server, free_port, serving
+from benchmarks.processes import Server, serving
 from benchmarks.unseen_tokens import give_unseen_tokens
+from tests.servers import free_port
 
 SERVER_CORES, LOAD_CORES = {0}, {1}
 PEOPLE = 16

