@@ -34,7 +34,7 @@ class Measured:
     floods: dict[str, list[Flood]] = field(default_factory=dict)
     memory: dict[str, tuple[float, float]] = field(default_factory=dict)
     starts: dict[str, list[float]] = field(default_factory=dict)  # seconds
-    round_trips: float = 0.0  # of Redis, each refresh
+    round_trips: dict[int, float] = field(default_factory=dict)  # a refresh, by how many at once
     redis_microseconds: tuple[float, float] = (0.0, 0.0)  # of a PING, of a script
 
 
@@ -90,7 +90,6 @@ def _profile(costs: Costs) -> list[Check]:
 def _refresh(measured: Measured) -> list[Check]:
     costs = measured.costs
     ours = costs[LATCHKEY, Work.REFRESH]
-    trips = measured.round_trips
     checks = [
         _at_least("refresh, × a plain route", 0.4, ratios(ours, costs[PLAIN, Work.PROFILE])),
         *_beside_best("refresh", 2.0, costs, Work.REFRESH),
@@ -98,8 +97,11 @@ def _refresh(measured: Measured) -> list[Check]:
     theirs = costs.get((SIMPLEJWT, Work.REFRESH))
     if theirs is not None:
         checks.append(_at_least(f"refresh, × {SIMPLEJWT}", 12.0, ratios(ours, theirs)))
-    found = f"{trips:.2f}"
-    return [*checks, Check("round trips to Redis a refresh", "1", found, kept=trips < 1.1)]
+    if measured.round_trips:
+        trips = measured.round_trips[1]
+        what = "round trips to Redis a refresh, one at a time"
+        checks.append(Check(what, "1", f"{trips:.2f}", kept=trips < 1.1))
+    return checks
 
 
 def _log_in(hashing: Costs) -> list[Check]:

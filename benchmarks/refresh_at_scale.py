@@ -2,12 +2,14 @@
 
     python -m benchmarks.refresh_at_scale [--many 1000000] [--rounds 20]
 
-Two servers, asked in turn, so that whatever else the machine does burdens both alike. The client
-takes most of the time, so what Redis itself says of its scripts is shown as well, on average.
+Two servers on one core, asked in turn by a client on another, so that whatever else the machine
+does burdens both alike. The client takes most of the time, so what Redis itself says of its scripts
+is shown as well, on average.
 """
 
 import argparse
 import asyncio
+import os
 import random
 import secrets
 import statistics
@@ -15,6 +17,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
+from benchmarks.race import LOAD_CORES, SERVER_CORES
 from benchmarks.table import print_table, quartiles, verdict
 from src.auth.key_ring import KeyRing, SigningKey
 from src.auth.refresh_tokens import TOKEN_TYPE, PresentedRefreshToken, RefreshTokens
@@ -66,8 +69,8 @@ async def measure(servers: list[RedisServer], counts: list[int], rounds: int) ->
     for number in range(rounds + 2):  # the first two warm up
         taken: list[list[float]] = [[] for _ in servers]
         for index in range(number * EACH_ROUND, (number + 1) * EACH_ROUND):
-            for which, store in enumerate(stores):
-                taken[which].append(await rotate(store, tokens[which][index]))
+            for which in (0, 1) if index % 2 else (1, 0):
+                taken[which].append(await rotate(stores[which], tokens[which][index]))
         if number > 1:
             for which, each in enumerate(taken):
                 medians[which].append(statistics.median(each))
@@ -87,7 +90,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()
     counts = [FEW, options.many]
+    os.sched_setaffinity(0, SERVER_CORES)  # inherited by the servers
     with running_redis() as small, running_redis() as large:
+        os.sched_setaffinity(0, LOAD_CORES)
         for server, count in zip((small, large), counts, strict=True):
             load(server, LoadedSessions(count))
             server.ask("CONFIG", "RESETSTAT")

@@ -55,7 +55,10 @@ def _redis(measured: Measured) -> Table:
     rows = [
         ["PING", f"{ping:.0f} µs"],
         ["a script of one command", f"{script:.0f} µs"],
-        ["reads by Redis for each refresh", f"{measured.round_trips:.2f}"],
+        *(
+            [f"reads by Redis for each refresh, {at_once} at once", f"{trips:.2f}"]
+            for at_once, trips in measured.round_trips.items()
+        ),
     ]
     return "Redis, one request after the other, over a unix socket", ["what", "median"], rows
 

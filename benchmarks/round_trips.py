@@ -23,18 +23,19 @@ async def microseconds(redis: Redis) -> tuple[float, float]:
     return await _median(redis.ping), await _median(lambda: script(keys=["benchmark"]))
 
 
-async def per_refresh(entry: Entry, redis: Redis) -> float:
-    """How often Redis had something to read, for each refresh.
+async def per_refresh(entry: Entry, redis: Redis, *, at_once: int) -> float:
+    """How often Redis had something to read, for each refresh of so many people.
 
     Commands that are sent together count once. What is read without refreshes is taken off.
     """
+    clients = entry.clients[:at_once]
     before = await _reads(redis)
     await asyncio.sleep(COUNTED_SECONDS)
     background = await _reads(redis) - before
     before = await _reads(redis)
-    tally = await repeat(Work.REFRESH, entry.clients, going_on=for_seconds(COUNTED_SECONDS))
+    tally = await repeat(Work.REFRESH, clients, going_on=for_seconds(COUNTED_SECONDS))
     reads = await _reads(redis) - before - background
-    for client in entry.clients:
+    for client in clients:
         client.close()
     return reads / len(tally.seconds)
 
