@@ -33,7 +33,6 @@ from benchmarks.goals import Measured, check
 from benchmarks.hashing import hashing_race
 from benchmarks.race import (
     LOAD_CORES,
-    PEOPLE,
     SERVER_CORES,
     Entry,
     admit_people,
@@ -71,9 +70,7 @@ class Contest:
         self.measured.costs = await race(entries, rounds=rounds, seconds=seconds)
         redis = build_redis(self.stores.redis_url)
         self.measured.redis_microseconds = await microseconds(redis)
-        for at_once in (1, PEOPLE):
-            trips = await per_refresh(self.entries[LATCHKEY], redis, at_once=at_once)
-            self.measured.round_trips[at_once] = trips
+        self.measured.of_redis = await per_refresh(self.entries[LATCHKEY], redis)
         await redis.aclose()
 
     async def whole(self, *, rounds: int, seconds: float) -> None:

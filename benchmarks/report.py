@@ -8,6 +8,7 @@ from benchmarks.contestants import BARE, PLAIN
 from benchmarks.flood import p99
 from benchmarks.goals import Check, Measured, check, ratios
 from benchmarks.hashing import RAW_ONE
+from benchmarks.round_trips import Asked
 from benchmarks.table import quartiles
 
 Table = tuple[str, list[str], list[list[str]]]  # title, header, rows
@@ -17,8 +18,8 @@ def tables(measured: Measured) -> Iterator[Table]:
     """All of which there are figures."""
     if measured.costs:
         yield _capacity(measured)
-    if measured.round_trips:
-        yield _redis(measured)
+    if measured.of_redis:
+        yield _redis(measured.of_redis, measured.redis_microseconds)
     if measured.hashing:
         yield _hashing(measured)
     if measured.floods:
@@ -50,15 +51,13 @@ def _capacity(measured: Measured) -> Table:
     return f"Capacity, {len(plain)} rounds in turn", header, rows
 
 
-def _redis(measured: Measured) -> Table:
-    ping, script = measured.redis_microseconds
+def _redis(each_refresh: Asked, microseconds: tuple[float, float]) -> Table:
+    ping, script = microseconds
     rows = [
         ["PING", f"{ping:.0f} µs"],
         ["a script of one command", f"{script:.0f} µs"],
-        *(
-            [f"reads by Redis for each refresh, {at_once} at once", f"{trips:.2f}"]
-            for at_once, trips in measured.round_trips.items()
-        ),
+        ["scripts for each refresh", f"{each_refresh.scripts:.2f}"],
+        ["reads by Redis for each refresh, sixteen clients", f"{each_refresh.reads:.2f}"],
     ]
     return "Redis, one request after the other, over a unix socket", ["what", "median"], rows
 

@@ -4,6 +4,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from redis.asyncio import Redis
 
@@ -16,6 +17,13 @@ SCRIPT = "return redis.call('INCR', KEYS[1])"
 COUNTED_SECONDS = 1.0
 
 
+class Asked(NamedTuple):
+    """How often Redis ran a script, and how often it had something to read."""
+
+    scripts: float
+    reads: float
+
+
 async def microseconds(redis: Redis) -> tuple[float, float]:
     """Medians of a PING and of a script of one command, one after the other."""
     script = redis.register_script(SCRIPT)
@@ -23,21 +31,23 @@ async def microseconds(redis: Redis) -> tuple[float, float]:
     return await _median(redis.ping), await _median(lambda: script(keys=["benchmark"]))
 
 
-async def per_refresh(entry: Entry, redis: Redis, *, at_once: int) -> float:
-    """How often Redis had something to read, for each refresh of so many people.
+async def per_refresh(entry: Entry, redis: Redis) -> Asked:
+    """What is asked of Redis for each refresh, while everybody refreshes.
 
-    Commands that are sent together count once. What is read without refreshes is taken off.
+    Commands that are sent together are read once. What comes without refreshes is taken off.
     """
-    clients = entry.clients[:at_once]
-    before = await _reads(redis)
+    before = await _asked(redis)
     await asyncio.sleep(COUNTED_SECONDS)
-    background = await _reads(redis) - before
-    before = await _reads(redis)
-    tally = await repeat(Work.REFRESH, clients, going_on=for_seconds(COUNTED_SECONDS))
-    reads = await _reads(redis) - before - background
-    for client in clients:
+    start = await _asked(redis)
+    tally = await repeat(Work.REFRESH, entry.clients, going_on=for_seconds(COUNTED_SECONDS))
+    end = await _asked(redis)
+    for client in entry.clients:
         client.close()
-    return reads / len(tally.seconds)
+    refreshes = len(tally.seconds)
+    scripts, reads = (
+        (c - b - (b - a)) / refreshes for a, b, c in zip(before, start, end, strict=True)
+    )
+    return Asked(scripts, reads)
 
 
 async def _median(call: Callable[[], Awaitable[object]]) -> float:
@@ -49,5 +59,7 @@ async def _median(call: Callable[[], Awaitable[object]]) -> float:
     return statistics.median(taken) * 1e6
 
 
-async def _reads(redis: Redis) -> int:
-    return int((await redis.info("stats"))["total_reads_processed"])
+async def _asked(redis: Redis) -> Asked:
+    info = await redis.info("all")
+    scripts = info.get("cmdstat_evalsha", {"calls": 0})
+    return Asked(int(scripts["calls"]), int(info["total_reads_processed"]))

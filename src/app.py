@@ -38,6 +38,7 @@ from src.core.addresses import TrustedProxies
 from src.core.clock import Clock, utc_now
 from src.core.customers import AuthenticateCustomer
 from src.core.db import SessionMaker, build_engine, build_sessionmaker
+from src.core.direct import DirectRoutes
 from src.core.errors import Problem
 from src.core.identity import Authenticate, StillSignedIn
 from src.core.logging import configure_logging
@@ -114,7 +115,10 @@ class Latchkey(FastAPI):
         self._metrics = metrics
 
     def build_middleware_stack(self) -> ASGIApp:
-        limited = RequestLimits(super().build_middleware_stack())
+        framework = super().build_middleware_stack()
+        # Middleware that somebody adds is inside of it, and is meant for every route.
+        routed = framework if self.user_middleware else DirectRoutes(framework, self.routes)
+        limited = RequestLimits(routed)
         origins = [*self._settings.CORS_ORIGINS]
         if self._settings.null_origin_allowed:
             origins.append("null")

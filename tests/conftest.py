@@ -17,7 +17,7 @@ from sqlalchemy import delete, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-import src.core.redis as core_redis
+import src.core.redis_scripts as core_redis_scripts
 from alembic import command
 from src.app import create_app
 from src.core.db import build_engine
@@ -52,7 +52,7 @@ class MovableClock:
 @pytest.fixture(scope="session", autouse=True)
 def _scripts_on_a_movable_clock() -> Iterator[None]:
     """Redis has one clock, TIME. Tests add to what it says; all else of the scripts is as it is."""
-    original = core_redis.script_source
+    original = core_redis_scripts.script_source
 
     def with_offset(package: str, name: str) -> str:
         moved = f"redis.call('GET', '{OFFSET_KEY}') or 0"
@@ -62,9 +62,9 @@ def _scripts_on_a_movable_clock() -> Iterator[None]:
             f"local t = {TIME_CALL}; t[1] = t[1] + ({moved})",
         )
 
-    core_redis.script_source = with_offset
+    core_redis_scripts.script_source = with_offset
     yield
-    core_redis.script_source = original
+    core_redis_scripts.script_source = original
 
 
 @pytest.fixture(scope="session", autouse=True)

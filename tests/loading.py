@@ -10,7 +10,7 @@ import redis
 from src.auth.refresh_tokens import Link
 from src.auth.store import keys
 from src.auth.store.sessions import SCRIPTS
-from src.core.redis import script_source
+from src.core.redis_scripts import script_source
 from tests.servers import RedisServer
 
 IDLE, ABSOLUTE = timedelta(days=7), timedelta(days=30)

@@ -91,15 +91,15 @@ class Accounts:
                 username=request.username,
             )
             # Before the commit: when Redis is away, the account is not there either.
-            response = await self._sessions.open(user, client)
+            opened = await self._sessions.open(user, client)
             await self._db.commit()
         note(
             Event.SIGNED_UP,
             user_id=user.id,
             actor_id=user.id,
-            session_id=response.session_id,
+            session_id=opened.id,
         )
-        return response
+        return opened.tokens
 
     async def profile(self, user_id: UUID) -> User:
         """Raises: `InvalidToken` when the account is gone or disabled."""
@@ -146,15 +146,15 @@ class Accounts:
             raise WrongPassword(cause="the password changed in the meantime")
         await self._db.refresh(user)  # the roles may have changed while passwords were hashed
         await self._sessions.end_all(user_id=user_id, cause="password-change")
-        response = await self._sessions.open(user, client)
+        opened = await self._sessions.open(user, client)
         await self._db.commit()
         note(
             Event.PASSWORD_CHANGED,
             user_id=user_id,
             actor_id=user_id,
-            session_id=response.session_id,
+            session_id=opened.id,
         )
-        return response
+        return opened.tokens
 
     async def _require_password(self, user: User, password: str) -> None:
         async with self._attempts.guess(user.email_key):

@@ -7,8 +7,8 @@ its own and before the answer: a refused request leaves its rows all the same. S
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -143,41 +143,25 @@ class Audit:
         # that it takes one connection for it at most.
         self._turn = asyncio.Lock()
 
-    @asynccontextmanager
-    async def recording(
+    def recording(
         self,
         *,
         address: str = "",
         device: str = "",
         request_id: str | None = None,
         end_session: EndSession | None = None,
-    ) -> AsyncIterator[None]:
+    ) -> AbstractAsyncContextManager[None]:
         """Write at the block's end what was noted inside, whether it failed or not.
 
         Raises: `ServiceUnavailable` when that fails and access was granted; a session that was
         opened is ended by `end_session`, for nobody gets its tokens.
         """
         where = {"address": address, "device": device, "request_id": request_id}
-        trail = _Trail(self._clock, where)
-        outer = _trail.set(trail)
-        try:
-            yield
-        except Exception:
-            await self._write(trail, must=False)
-            raise
-        finally:
-            _trail.reset(outer)
-        granted = [new for event, new in trail.noted if event.must_be_written]
-        try:
-            await self._write(trail, must=bool(granted))
-        except ServiceUnavailable:
-            for new in granted:
-                if end_session and new.user_id and new.session_id:
-                    await end_session(user_id=new.user_id, session_id=new.session_id)
-            raise
+        return _Recording(self, _Trail(self._clock, where), end_session)
 
-    async def _write(self, trail: _Trail, *, must: bool) -> None:
-        news = [new for event, new in trail.noted if event not in _CHEAP or self._is_news(new)]
+    async def write(self, noted: Sequence[tuple[Event, NewEvent]], *, must: bool) -> None:
+        """Add to the history. Raises: `ServiceUnavailable` when that fails, and `must` be."""
+        news = [new for event, new in noted if event not in _CHEAP or self._is_news(new)]
         if not news:
             return
         try:
@@ -198,3 +182,34 @@ class Audit:
             self._told_of.clear()
         self._told_of[key] = now + TOLD_AGAIN_AFTER_SECONDS
         return True
+
+
+class _Recording:
+    """One block of `Audit.recording`. A class, because every refresh enters one."""
+
+    __slots__ = ("_audit", "_end_session", "_outer", "_trail")
+
+    def __init__(self, audit: Audit, trail: _Trail, end_session: EndSession | None) -> None:
+        self._audit = audit
+        self._trail = trail
+        self._end_session = end_session
+
+    async def __aenter__(self) -> None:
+        self._outer = _trail.set(self._trail)
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        _trail.reset(self._outer)
+        noted = self._trail.noted
+        if not noted or not isinstance(error, Exception | None):
+            return
+        if error is not None:
+            await self._audit.write(noted, must=False)
+            return
+        granted = [new for event, new in noted if event.must_be_written]
+        try:
+            await self._audit.write(noted, must=bool(granted))
+        except ServiceUnavailable:
+            for new in granted:
+                if self._end_session and new.user_id and new.session_id:
+                    await self._end_session(user_id=new.user_id, session_id=new.session_id)
+            raise

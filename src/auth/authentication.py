@@ -51,7 +51,7 @@ class LogIn:
         new_hash = verified_hash = user.password_hash
         if self._hasher.needs_rehash(verified_hash):
             new_hash = await self._hasher.hash(request.password)
-        response = await self._sessions.open(user, client)
+        opened = await self._sessions.open(user, client)
         # After the session is open: a change of password or roles or a disabling in between is seen
         # here, and one that comes later ends the session itself.
         if not await users.record_login(
@@ -62,16 +62,18 @@ class LogIn:
             new_hash=new_hash,
             at=self._clock(),
         ):
-            await self._sessions.log_out(LogoutCredential(refresh_token=response.refresh_token))
+            await self._sessions.log_out(
+                LogoutCredential(refresh_token=opened.tokens.refresh_token)
+            )
             raise InvalidCredentials(cause="the account changed in the meantime")
         await self._db.commit()
         note(
             Event.LOGGED_IN,
             user_id=user.id,
             actor_id=user.id,
-            session_id=response.session_id,
+            session_id=opened.id,
         )
-        return response
+        return opened.tokens
 
     async def _verified(self, email_key: str, password: str) -> User:
         user = await users.by_email_key(self._db, email_key)

@@ -8,12 +8,13 @@ import hashlib
 import hmac
 import json
 import re
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Generic, Self, TypeVar
 
 from jose import jwk
 from jose.backends.base import Key
+from jose.backends.native import HMACKey
 from jose.utils import base64url_decode
 
 from src.core.clock import Clock, utc_now
@@ -23,6 +24,7 @@ HMAC_SHA256_BYTES: Final = 32
 P256_BYTES: Final = 64  # r and s (RFC 7518 §3.4)
 RSA_BITS: Final = range(2048, 4097)  # RFC 7518 §3.3; with more, a token would become too long
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _COMPACT_JSON = json.JSONEncoder(separators=(",", ":"))
 _COMPACT_JWS = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)")
 # The last character of base64url without stray bits, by the number of bytes modulo 3.
@@ -90,7 +92,9 @@ class SigningKey(VerifyingKey):
     def __init__(self, *, secret: str, token_type: str, not_after: int | None = None) -> None:
         self._secret = secret.encode()
         self._derived: dict[bytes, bytes] = {}
-        self._key: Key = jwk.construct(secret, "HS256")
+        # Not `jwk.construct`: the key of its choice asks OpenSSL for the algorithm each time, which
+        # takes longer than the HMAC of a token.
+        self._key: Key = HMACKey(secret, "HS256")
         super().__init__(
             self._key,
             algorithm="HS256",
@@ -104,7 +108,7 @@ class SigningKey(VerifyingKey):
     def derive(self, purpose: bytes) -> bytes:
         """32 bytes that are bound to this key and to one purpose, of which there are few."""
         if purpose not in self._derived:
-            self._derived[purpose] = hmac.digest(self._secret, purpose, "sha256")
+            self._derived[purpose] = hmac_sha256(self._secret, purpose)
         return self._derived[purpose]
 
     def sign(self, claims: Claims) -> str:
@@ -225,9 +229,14 @@ def thumbprint(public: Jwk) -> str:
     return base64url(hashlib.sha256(canonical.encode()).digest())
 
 
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    """32 bytes (RFC 2104). `hmac.digest` takes twice as long for what is as short as this."""
+    return hmac.new(key, message, hashlib.sha256).digest()
+
+
 def base64url(raw: bytes) -> str:
     """Unpadded base64url (RFC 7515 §2)."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def _built(material: str | Jwk, algorithm: str) -> tuple[Key, Jwk]:

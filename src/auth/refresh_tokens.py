@@ -10,11 +10,11 @@ nothing. Why: docs/adr/0002-rotation-and-grace.md.
 """
 
 import hashlib
-import hmac
 import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from src.auth.key_ring import (
     SigningKey,
     TokenRejected,
     base64url,
+    hmac_sha256,
     require_equal,
     required,
 )
@@ -42,7 +43,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _PARENT = re.compile(r"([A-Za-z0-9_-]{22})?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Link:
     """One place in a session's chain. `parent_hash` is "" at generation 0."""
 
@@ -52,7 +53,7 @@ class Link:
     jti: str
     parent_hash: str
 
-    @property
+    @cached_property
     def jti_hash(self) -> str:
         """h(jti), 22 characters: what Redis compares."""
         return base64url(_sha256(f"rt-id-v1|{self.session_id}|{self.jti}")[:ID_BYTES])
@@ -146,7 +147,7 @@ def idempotency_key_hash(key: str) -> str:
 def _successor(link: Link, key: SigningKey) -> Link:
     generation = link.generation + 1
     message = f"{link.session_id}|{generation}|{link.jti}".encode()
-    jti = hmac.digest(key.derive(b"rt-next-v1"), message, "sha256")[:ID_BYTES]
+    jti = hmac_sha256(key.derive(b"rt-next-v1"), message)[:ID_BYTES]
     return Link(
         user_id=link.user_id,
         session_id=link.session_id,

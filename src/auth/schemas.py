@@ -2,10 +2,10 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PrivateAttr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.config import JsonDict
 
 from src.auth.emails import MAX_EMAIL_CHARACTERS, fold_email, parse_email
@@ -158,18 +158,6 @@ class TokenResponse(BaseModel):
     expires_in: int
     refresh_expires_in: int
     user: Profile
-    _session_id: str = PrivateAttr(default="")
-
-    @classmethod
-    def of_session(cls, session_id: str, **members: Any) -> Self:  # noqa: ANN401 - its own members
-        response = cls(**members)
-        response._session_id = session_id
-        return response
-
-    @property
-    def session_id(self) -> str:
-        """For our own use: clients find it in the access token."""
-        return self._session_id
 
 
 class ServiceTokenResponse(BaseModel):

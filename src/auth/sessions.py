@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from src.auth.access_tokens import AccessTokens
@@ -40,6 +40,13 @@ class ClientInfo:
     address: str
 
 
+class OpenedSession(NamedTuple):
+    """A session that begins, and what its owner gets."""
+
+    id: str
+    tokens: TokenResponse
+
+
 class Sessions:
     """Opens, continues and ends sessions. Methods raise `ServiceUnavailable` when Redis is away."""
 
@@ -60,7 +67,7 @@ class Sessions:
         self._refresh_tokens = refresh_tokens
         self._clock = clock
 
-    async def open(self, user: User, client: ClientInfo) -> TokenResponse:
+    async def open(self, user: User, client: ClientInfo) -> OpenedSession:
         """A new session of a user who has just proved who they are."""
         link = first_link(user_id=user.id)
         opened = await self._store.issue(
@@ -71,13 +78,14 @@ class Sessions:
             address=client.address,
         )
         await self._tell_of(opened.ended_by_cap, user_id=user.id, cause=CAP)
-        return self._grant(
+        tokens = self._grant(
             user,
             link,
             key=self._refresh_tokens.active_key,
             issued_at=from_milliseconds(opened.issued_at_ms),
             expires_at=from_milliseconds(opened.expires_at_ms),
         )
+        return OpenedSession(link.session_id, tokens)
 
     async def refresh(
         self,
@@ -266,8 +274,7 @@ class Sessions:
             expires_at=expires_at,
         )
         remaining = int(expires_at.timestamp()) - int(self._clock().timestamp())
-        return TokenResponse.of_session(
-            link.session_id,
+        return TokenResponse(
             access_token=access_token.text,
             refresh_token=refresh_token,
             expires_in=access_token.expires_in,

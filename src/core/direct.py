@@ -1,12 +1,14 @@
 """Routes for the busiest paths: documented as all others are, answered on the shortest way.
 
-FastAPI asks router after router whether a path is theirs, and walks a tree of dependencies for each
-request; that costs more than what `POST /auth/verify` does (docs/performance.md). A direct route
-compares its path once, and its tree was made into calls when the application started.
+FastAPI leads every request through eight layers, asks router after router whether a path is theirs,
+and walks a tree of dependencies; that costs more than what `POST /auth/verify` does
+(docs/performance.md). Direct routes are looked up by method and path before all that, and their
+trees were made into calls when the application started. Only a failure goes the usual way.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from enum import Enum
+from http import HTTPStatus
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
@@ -15,9 +17,10 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Match
-from starlette.types import Receive, Scope, Send
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_FAILURE: Final = "latchkey.failure"
 
 Resolve = Callable[[Request], Awaitable[Any]]
 
@@ -60,12 +63,55 @@ class DirectRoute(APIRoute):
         return match, {"endpoint": self.endpoint, "path_params": {}, "route": self}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _FAILURE in scope:
+            raise scope[_FAILURE]
         if scope["method"] not in self._methods:
             await super().handle(scope, receive, send)
             return
-        answer: BaseModel = await self._resolve(Request(scope, receive, send))
-        body = answer.__pydantic_serializer__.to_json(answer)
-        await Response(body, media_type="application/json")(scope, receive, send)
+        await _send(await self.answer(Request(scope, receive, send)), send)
+
+    async def answer(self, request: Request) -> bytes:
+        """The body of the answer, as JSON."""
+        answer: BaseModel = await self._resolve(request)
+        return answer.__pydantic_serializer__.to_json(answer)
+
+
+class DirectRoutes:
+    """In front of the framework: serves its direct routes, and leaves everything else to it.
+
+    A failure is taken to the framework as well, which raises it again where it would have come up:
+    how failures are answered, logged and traced has one home.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        self._app = app
+        self._routes: dict[tuple[str | None, str | None], DirectRoute] = {
+            (method, route.path): route
+            for route in routes
+            if isinstance(route, DirectRoute)
+            for method in route.methods or ()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = (scope.get("method"), scope.get("path"))
+        route = None if scope.get("root_path") else self._routes.get(asked)
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = route
+        try:
+            body = await route.answer(Request(scope, receive, send))
+        except Exception as error:  # noqa: BLE001 - the framework's to judge
+            scope[_FAILURE] = error
+            await self._app(scope, receive, send)
+        else:
+            await _send(body, send)
+
+
+async def _send(body: bytes, send: Send) -> None:
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def direct_router(*, prefix: str, tags: list[str | Enum]) -> APIRouter:
@@ -90,9 +136,9 @@ def _compiled(dependant: Dependant) -> Resolve:
     parts = [(str(part.name), _compiled(part)) for part in dependant.dependencies]
 
     async def resolve(request: Request) -> Any:  # noqa: ANN401 - what the call returns
-        given: dict[str, Any] = {name: await part(request) for name, part in parts}
-        if request_name:
-            given[request_name] = request
+        given: dict[str, Any] = {request_name: request} if request_name else {}
+        for name, part in parts:
+            given[name] = await part(request)
         return await call(**given)
 
     return resolve

@@ -7,9 +7,10 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, TextIO
 
@@ -32,29 +33,57 @@ class JsonLines(logging.Formatter):
     """One JSON object a line: CR, LF, ANSI and all non-ASCII are escaped, so none is forged."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "event": _redacted(record.getMessage()),
-        }
-        for name, value in getattr(record, "fields", {}).items():
-            fields[name] = _redacted(value) if isinstance(value, str) else value
-        if record.exc_info:
-            fields["traceback"] = _redacted("".join(traceback.format_exception(*record.exc_info)))
-        return _encoder.encode(fields)
+        fields = getattr(record, "fields", {})
+        return _line(record.created, record.levelname, record.getMessage(), fields, record.exc_info)
+
+
+def _line(
+    at: float,
+    level: str,
+    event: str,
+    fields: Mapping[str, Any],
+    about: tuple[Any, Any, Any] | None,
+) -> str:
+    """The fields that are not None, after when and what it was."""
+    milliseconds = int(at % 1 * 1000)
+    line = {
+        "time": f"{_second(int(at))}.{milliseconds:03d}+00:00",
+        "level": level,
+        "event": _redacted(event),
+    }
+    for name, value in fields.items():
+        if value is not None:
+            line[name] = _redacted(value) if isinstance(value, str) else value
+    if about:
+        line["traceback"] = _redacted("".join(traceback.format_exception(*about)))
+    return _encoder.encode(line)
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
 
 
 def _redacted(text: str) -> str:
     """The end of the text without secrets. Cut after they are out: half a token is one as well."""
+    if len(text) <= MAX_VALUE_LENGTH and "eyJ" not in text and "://" not in text:
+        return text
     examined = text[-MAX_EXAMINED_LENGTH:]
-    if "eyJ" in examined:
-        examined = _TOKEN.sub("[token]", examined)
-    if "://" in examined:
-        examined = _URL_PASSWORD.sub(r"\1:[secret]@", examined)
+    examined = _TOKEN.sub("[token]", examined)
+    examined = _URL_PASSWORD.sub(r"\1:[secret]@", examined)
     return examined[-MAX_VALUE_LENGTH:]
 
 
 _encoder = json.JSONEncoder(default=lambda value: _redacted(str(value)))
+
+
+class _Output(logging.StreamHandler[TextIO]):
+    """Where the lines go."""
+
+    def write(self, line: str) -> None:
+        with self.lock or nullcontext():
+            self.stream.write(line + self.terminator)
+            self.stream.flush()
 
 
 def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
@@ -64,7 +93,7 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
 
     Uvicorn's access log stays off: it would print query strings, and ours says more.
     """
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = _Output(stream or sys.stdout)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers = [handler]
@@ -108,7 +137,7 @@ class _Event(logging.LogRecord):
         self.created = time.time()
         self.msg = event
         self.exc_info = about
-        self.fields = fields
+        self.fields = {name: value for name, value in fields.items() if value is not None}
 
 
 def log_event(
@@ -120,9 +149,27 @@ def log_event(
 ) -> None:
     """Log one event with its fields and those of its request. Absent ones (None) are left out."""
     level = logging.ERROR if exception else level
-    if _logger.isEnabledFor(level):
-        known = {**(_of_request.get() or {}), **fields}
-        about = (type(exception), exception, exception.__traceback__) if exception else None
-        present = {name: value for name, value in known.items() if value is not None}
-        record = _Event(level, event, about, present)
-        _logger.handle(record)
+    if not _logger.isEnabledFor(level):
+        return
+    known = {**(_of_request.get() or {}), **fields}
+    about = (type(exception), exception, exception.__traceback__) if exception else None
+    output = _sole_output()
+    if output is None:
+        _logger.handle(_Event(level, event, about, known))
+        return
+    try:
+        output.write(_line(time.time(), logging.getLevelName(level), event, known, about))
+    except Exception:  # noqa: BLE001 - a full disk or a closed pipe: as the library does
+        output.handleError(_Event(level, event, about, known))
+
+
+def _sole_output() -> _Output | None:
+    """Ours, unless there is anything else that wants a record: a collector's handler, a filter.
+
+    A record and its way through `logging` cost more than all else around a small request.
+    """
+    root = _logger.root
+    if len(root.handlers) != 1 or _logger.handlers or _logger.filters:
+        return None
+    (handler,) = root.handlers
+    return handler if type(handler) is _Output and not handler.filters else None

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from src.core.addresses import TrustedProxies, scheme_of
+from src.core.bodies import WHOLE_BODY
 from src.core.errors import (
     BadRequest,
     CrossOriginRefused,
@@ -33,6 +35,8 @@ MAX_HEADER_BYTES: Final = 32 * 1024
 BODY_SECONDS: Final = 9.0  # a client that sends slower than this holds a connection for nothing
 
 PERSONAL_PATHS: Final = ("/auth", "/chat", "/anatomy", "/admin", "/v2", "/support")
+
+Header = tuple[bytes, bytes]
 
 # Given twice, a proxy and we could each take another one (RFC 9110 §5.3, RFC 9112 §3.2, §6.3).
 _ONLY_ONCE: Final = frozenset({b"host", b"content-length", b"content-type"})
@@ -97,17 +101,13 @@ class RequestContext:
         method = scope["method"]
         decided: dict[str, str] = {}
         scope.setdefault("state", {}).update(request_id=request_id, response_headers=decided)
-        extra = _headers_for(scope, request_id)
         status = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                own = [(name.lower().encode(), value.encode()) for name, value in decided.items()]
-                given = message["headers"]
-                policy = [] if any(name == _NO_PAGE[0] for name, _ in given) else [_NO_PAGE]
-                message["headers"] = [*given, *policy, *extra, *own]
+                message["headers"] = _completed(message["headers"], scope, request_id, decided)
             await send(message)
 
         if method == "HEAD":
@@ -129,8 +129,10 @@ class Cors(CORSMiddleware):
     """CORS whose refusals are problems like all others."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _brings(scope, b"origin"):
-            await self.app(scope, receive, _varying(send))
+        if scope["type"] == "http" and not _has(scope["headers"], b"origin"):
+            # All that it has to say to who is no page: with an Origin the answer would differ.
+            scope["state"]["response_headers"]["Vary"] = "Origin"
+            await self.app(scope, receive, send)
             return
         try:
             await super().__call__(scope, receive, send)
@@ -142,17 +144,6 @@ class Cors(CORSMiddleware):
         if response.status_code != HTTPStatus.OK:
             raise CrossOriginRefused
         return response
-
-
-def _varying(send: Send) -> Send:
-    """All that CORS has to say to who is no page: with an Origin the answer would differ."""
-
-    async def send_varying(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"vary", b"Origin")]
-        await send(message)
-
-    return send_varying
 
 
 class RequestLimits:
@@ -171,11 +162,11 @@ class RequestLimits:
             return
         try:
             _require_plain_slashes(scope)
-            _require_sound_headers(scope)
-            if _has_body(scope):
+            if _announces_body(scope):
                 body = await _whole_body(receive)
                 if body is None:
                     return
+                scope[WHOLE_BODY] = body
                 receive = _replayed(body, receive)
         except Problem as problem:
             await _refuse(problem, scope, receive, send)
@@ -183,17 +174,22 @@ class RequestLimits:
         await self.app(scope, receive, send)
 
 
-def _require_sound_headers(scope: Scope) -> None:
-    """Raises: `HeaderTooLarge`, `PayloadTooLarge` by the announced length, `BadRequest`."""
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
+def _announces_body(scope: Scope) -> bool:
+    """Whether headers, which must be sound, say that a body comes.
+
+    Raises: `HeaderTooLarge`, `PayloadTooLarge` by the announced length, `BadRequest`.
+    """
+    headers: list[Header] = scope["headers"]
     size = 0
     single: dict[bytes, bytes] = {}
-    repeated = False
+    repeated = chunked = False
     for name, value in headers:
         size += len(name) + len(value)
         if name in _ONLY_ONCE:
             repeated = repeated or name in single
             single[name] = value
+        elif name == b"transfer-encoding":
+            chunked = True
     if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
         raise HeaderTooLarge
     if repeated:
@@ -208,6 +204,7 @@ def _require_sound_headers(scope: Scope) -> None:
         raise BadRequest
     if len(length.lstrip(b"0")) > MAX_LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:
         raise PayloadTooLarge
+    return chunked or int(length) > 0
 
 
 def _require_plain_slashes(scope: Scope) -> None:
@@ -215,17 +212,6 @@ def _require_plain_slashes(scope: Scope) -> None:
     path = scope.get("raw_path") or b""
     if b"%" in path and _ENCODED_SLASH.search(path):
         raise NotFound
-
-
-def _has_body(scope: Scope) -> bool:
-    for name, value in scope["headers"]:
-        if name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0")):
-            return True
-    return False
-
-
-def _brings(scope: Scope, header: bytes) -> bool:
-    return any(name == header for name, _ in scope["headers"])
 
 
 async def _whole_body(receive: Receive) -> bytes | None:
@@ -265,13 +251,30 @@ async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) 
     await response(scope, receive, send)
 
 
-def _headers_for(scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
-    headers = [*_SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
+def _completed(
+    given: Sequence[Header],
+    scope: Scope,
+    request_id: str,
+    decided: Mapping[str, str],
+) -> list[Header]:
+    """An answer's own headers, those of every answer, and those that the endpoint decided."""
+    headers = [*given, *_SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
+    if not _has(given, _NO_PAGE[0]):
+        headers.append(_NO_PAGE)
     if scope["path"].startswith(PERSONAL_PATHS):
         headers.append(_NO_STORE)
     if scope["scheme"] == "https":
         headers.append(_HSTS)
+    for name, value in decided.items():
+        headers.append((name.lower().encode(), value.encode()))
     return headers
+
+
+def _has(headers: Sequence[Header], wanted: bytes) -> bool:
+    for name, _ in headers:  # noqa: SIM110 - a generator costs more than the loop
+        if name == wanted:
+            return True
+    return False
 
 
 def _log_request(route: str | None, method: str, status: int, seconds: float) -> None:

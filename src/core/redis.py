@@ -1,19 +1,17 @@
-"""The Redis client: one short deadline, scripts from package data, outages as problems."""
+"""The Redis client: one short deadline, outages as problems."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from datetime import timedelta
-from hashlib import sha1
-from importlib.resources import files
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import ReadOnlyError as ReadOnly
+from redis.exceptions import RedisError
 
 from src.core.errors import ServiceUnavailable
 from src.core.metrics import metrics
@@ -30,16 +28,11 @@ LAST_RESORT_SECONDS = 5.0
 # A command takes Redis well under a millisecond: waiting for a connection is cheaper than making
 # more of them, which in a burst costs the event loop longer than an attempt may take.
 MAX_CONNECTIONS = 20
+FAILURES: Final = (RedisError, TimeoutError)
 COMMON_OPTIONS: Final[dict[str, Any]] = {
     "decode_responses": True,
     "driver_info": None,  # it would look up redis-py's version on disk for every connection
 }
-
-
-class Script(Protocol):
-    """A Lua script that Redis runs as one atomic step."""
-
-    def __call__(self, keys: Sequence[str], args: Sequence[str | int]) -> Awaitable[Any]: ...
 
 
 def build_redis(redis_url: str) -> Redis:
@@ -93,28 +86,6 @@ def build_follower(redis_url: str, *, wait: timedelta) -> Redis:
     return Redis.from_url(redis_url, **options)
 
 
-def load_script(redis: Redis, package: str, name: str) -> Script:
-    """A script of package data, ready to call: EVALSHA, and EVAL only where Redis forgot it."""
-    source = script_source(package, name)
-    digest = sha1(source.encode(), usedforsecurity=False).hexdigest()
-
-    async def run(keys: Sequence[str], args: Sequence[str | int]) -> Any:  # noqa: ANN401
-        # Not the library's Script: it would send SCRIPT LOAD to every master of a cluster, and fail
-        # where one of them is away.
-        arguments = [str(each).encode() for each in (*keys, *args)]
-        try:
-            return await redis.evalsha(digest, len(keys), *arguments)
-        except NoScriptError:
-            return await redis.eval(source, len(keys), *arguments)
-
-    return run
-
-
-def script_source(package: str, name: str) -> str:
-    """The text of a Lua script that is kept beside the code that calls it."""
-    return files(package).joinpath(name).read_text(encoding="utf-8")
-
-
 class _WaitingPool(ConnectionPool):
     """A pool in which commands take turns where its connections are all in use.
 
@@ -151,17 +122,29 @@ async def reach(reply: Awaitable[T]) -> T:
 
     Raises: `ServiceUnavailable` when Redis is away, frozen or refuses.
     """
-    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(None) as timeout:
-            deadline = _Ticks(loop, timeout)
-            try:
-                return await reply
-            finally:
-                deadline.stop()
-    except (RedisError, TimeoutError) as error:
-        metrics().redis_unavailable()
-        raise ServiceUnavailable(cause=f"redis: {type(error).__name__}") from error
+        return await within_deadline(reply)
+    except FAILURES as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> ServiceUnavailable:
+    """What a failure of Redis is to clients; the metrics are told of it."""
+    metrics().redis_unavailable()
+    return ServiceUnavailable(cause=f"redis: {type(error).__name__}")
+
+
+async def within_deadline(reply: Awaitable[T]) -> T:
+    """Await something for `DEADLINE_SECONDS` at most.
+
+    Raises: `TimeoutError`.
+    """
+    async with asyncio.timeout(None) as timeout:
+        deadline = _Ticks(asyncio.get_running_loop(), timeout)
+        try:
+            return await reply
+        finally:
+            deadline.stop()
 
 
 class _Ticks:

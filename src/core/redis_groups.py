@@ -97,6 +97,10 @@ def cluster(group: RedisGroup, *, max_connections: int, **options: Any) -> Redis
     return cast("Redis", client)  # it has the same commands
 
 
+def is_cluster(redis: Redis) -> bool:
+    return isinstance(redis, _Cluster)
+
+
 class _MasterPool(SentinelConnectionPool, BlockingConnectionPool):
     """Waits for a free connection, and closes its clients of the sentinels with its own."""
 

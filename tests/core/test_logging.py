@@ -5,15 +5,16 @@ import io
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from redis.asyncio import Redis
 
-from src.core.logging import JsonLines, log_event, logging_request
+from src.core.logging import JsonLines, configure_logging, log_event, logging_request
 from tests.core.conftest import Server
 from tests.factories import Person, log_in, problem, refresh, sign_up
 from tests.tokens import claims_of
@@ -306,6 +307,74 @@ def test_an_exception_is_one_line_and_redacted() -> None:
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["level"] == "ERROR"
     assert "[token]" in json.loads(line)["traceback"]
+
+
+@pytest.fixture
+def untouched() -> Iterator[None]:
+    """What configures logging does so for this test alone."""
+    root, ours = logging.getLogger(), logging.getLogger("latchkey")
+    before = (root.handlers, root.level, ours.level)
+    yield
+    root.handlers, root.level, ours.level = before
+
+
+class Collector(logging.Handler):
+    """Somebody else's, such as one that sends errors to a tracker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(record)
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_line_is_the_same_whether_somebody_else_listens_or_not() -> None:
+    stream, collector = io.StringIO(), Collector()
+    configure_logging("INFO", stream=stream)
+    for listening in (False, True):
+        if listening:
+            logging.getLogger().addHandler(collector)
+        with logging_request(request_id="r1", ip="127.0.0.1"):
+            log_event("seen", device=f"x {TOKEN} \x85", absent=None, status=200, ms=0.4)
+            log_event("failed", exception=RuntimeError(TOKEN))
+    first, second = ([json.loads(line) for line in part] for part in halves(stream.getvalue()))
+    for line in (*first, *second):
+        assert datetime.fromisoformat(line.pop("time")).utcoffset() == timedelta()
+    assert first == second
+    assert first[0] == {
+        "level": "INFO", "event": "seen", "request_id": "r1", "ip": "127.0.0.1",
+        "device": "x [token] \x85", "status": 200, "ms": 0.4,
+    }  # fmt: skip
+    assert [record.getMessage() for record in collector.seen] == ["seen", "failed"]
+
+
+def halves(text: str) -> tuple[list[str], list[str]]:
+    found = text.splitlines()
+    return found[: len(found) // 2], found[len(found) // 2 :]
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_filter_that_somebody_adds_is_asked() -> None:
+    stream = io.StringIO()
+    configure_logging("INFO", stream=stream)
+    (handler,) = logging.getLogger().handlers
+    handler.addFilter(lambda record: record.getMessage() != "secret")
+    log_event("secret")
+    log_event("seen")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["seen"]
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_line_that_cannot_be_written_fails_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it is what fails
+    configure_logging("INFO", stream=full)
+    log_event("seen")
+    log_event("seen")
+    with pytest.raises(OSError, match="No space"):
+        full.close()
+    assert "No space left" in capsys.readouterr().err
 
 
 async def test_requests_at_the_same_time_keep_their_own_ids(

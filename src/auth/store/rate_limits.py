@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from src.core.redis import load_script, reach
+from src.core.redis_scripts import load_script
 from src.core.usage import Limit
 
 SCRIPTS = "src.auth.store.lua"
@@ -48,6 +48,6 @@ class RateLimitStore:
         arguments: list[str | int] = [step, attempt_id]
         for limit in limits.values():
             arguments += [limit.quota, int(limit.window.total_seconds() * 1000)]
-        room, *numbers = await reach(self._limit([*limits], arguments))
+        room, *numbers = await self._limit([*limits], arguments)
         pairs = zip(numbers[::2], numbers[1::2], strict=True)
         return Decision(bool(room), tuple(Standing(int(r), int(ms)) for r, ms in pairs))

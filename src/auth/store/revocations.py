@@ -9,7 +9,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from src.auth.store import keys
-from src.core.redis import load_script, reach
+from src.core.redis_scripts import load_script
 
 SCRIPTS = "src.auth.store.lua"
 PUBLISHED_AT_ONCE = 500
@@ -53,9 +53,7 @@ class RevocationStream:
         published: list[Revocation] = []
         for start in range(0, max(1, len(session_ids)), PUBLISHED_AT_ONCE):
             some = session_ids[start : start + PUBLISHED_AT_ONCE]
-            now = int(
-                await reach(self._revoke([keys.revocations()], [self._window_ms, user, "", *some]))
-            )
+            now = int(await self._revoke([keys.revocations()], [self._window_ms, user, "", *some]))
             published += [Revocation(now, session_id=session_id) for session_id in some]
             if user:
                 published.append(Revocation(now, user_id=user_id))
@@ -64,7 +62,7 @@ class RevocationStream:
 
     async def publish_change(self, user_id: UUID) -> None:
         """Tell every worker that a user's profile has changed."""
-        await reach(self._revoke([keys.revocations()], [self._window_ms, "", str(user_id)]))
+        await self._revoke([keys.revocations()], [self._window_ms, "", str(user_id)])
 
     async def still_mattering(self) -> tuple[list[Revocation], str]:
         """Everything that is in the stream, and the id to follow on from."""

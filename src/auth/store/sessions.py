@@ -1,17 +1,19 @@
-"""Sessions in Redis: one script, and so one round trip, for each step."""
+"""Sessions in Redis: one script, and so one round trip at most, for each step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from secrets import token_urlsafe
 from typing import Any, Final
 from uuid import UUID
 
 from redis.asyncio import Redis
 
-from src.auth.refresh_tokens import PresentedRefreshToken
+from src.auth.refresh_tokens import KEY_HASH_BYTES, PresentedRefreshToken
 from src.auth.store import keys
-from src.core.redis import load_script, reach
+from src.core.redis import reach
+from src.core.redis_scripts import load_script
 
 SCRIPTS = "src.auth.store.lua"
 MAX_DEVICE_BYTES = 64
@@ -101,6 +103,11 @@ class SessionStore:
     def __init__(self, redis: Redis, lifetimes: Lifetimes) -> None:
         self._redis = redis
         self._lifetimes = lifetimes
+        self._remembered_ms = _milliseconds(lifetimes.remembered)
+        self._terms_ms = [
+            _milliseconds(each)
+            for each in (lifetimes.idle, lifetimes.absolute, lifetimes.grace, lifetimes.recovery)
+        ]
         self._issue = load_script(redis, SCRIPTS, "issue.lua")
         self._rotate = load_script(redis, SCRIPTS, "rotate.lua")
         self._end_all = load_script(redis, SCRIPTS, "end_all.lua")
@@ -117,25 +124,26 @@ class SessionStore:
     ) -> Opened:
         """Open a session at generation 0; beyond the cap the user's oldest sessions end."""
         lifetimes = self._lifetimes
-        now, expires, *ended = await reach(
-            self._issue(
-                [*_keys(user_id, session_id), keys.ended_lately(user_id, CAP)],
-                [
-                    session_id,
-                    jti_hash,
-                    _milliseconds(lifetimes.idle),
-                    _milliseconds(lifetimes.absolute),
-                    lifetimes.sessions_per_user,
-                    _shortened(device),
-                    address,
-                    _milliseconds(lifetimes.remembered),
-                ],
-            ),
+        now, expires, *ended = await self._issue(
+            [*_keys(user_id, session_id), keys.ended_lately(user_id, CAP)],
+            [
+                session_id,
+                jti_hash,
+                _milliseconds(lifetimes.idle),
+                _milliseconds(lifetimes.absolute),
+                lifetimes.sessions_per_user,
+                _shortened(device),
+                address,
+                self._remembered_ms,
+            ],
         )
         return Opened(int(now), int(expires), tuple(ended))
 
     async def rotate(self, presented: PresentedRefreshToken, *, key_hash: str) -> Rotation:
         """Exchange a token for its successor, by the rules of lua/rotate.lua."""
+        if not key_hash and not self._lifetimes.grace:
+            # Without grace, the second attempt after a lost answer would look like a thief's.
+            key_hash = token_urlsafe(KEY_HASH_BYTES)
         return await self._judge(presented, key_hash=key_hash, only_look=False)
 
     async def look_at(self, presented: PresentedRefreshToken) -> Rotation:
@@ -152,26 +160,19 @@ class SessionStore:
         key_hash: str,
         only_look: bool,
     ) -> Rotation:
-        link, lifetimes = presented.link, self._lifetimes
-        verdict, *times = await reach(
-            self._rotate(
-                _keys(link.user_id, link.session_id),
-                [
-                    link.session_id,
-                    link.generation,
-                    link.jti_hash,
-                    link.parent_hash,
-                    presented.successor.jti_hash,
-                    _milliseconds(lifetimes.idle),
-                    _milliseconds(lifetimes.absolute),
-                    _milliseconds(lifetimes.grace),
-                    _milliseconds(lifetimes.recovery),
-                    key_hash,
-                    "look" if only_look else "",
-                    _milliseconds(lifetimes.remembered),
-                ],
-            ),
-        )
+        link = presented.link
+        arguments: list[str | int] = [
+            link.session_id,
+            link.generation,
+            link.jti_hash,
+            link.parent_hash,
+            presented.successor.jti_hash,
+            *self._terms_ms,
+            key_hash,
+            "look" if only_look else "",
+            self._remembered_ms,
+        ]
+        verdict, *times = await self._rotate(_keys(link.user_id, link.session_id), arguments)
         return Rotation(Verdict(verdict), *(int(time) for time in times))
 
     async def live_ids(self, *, user_id: UUID, at: datetime) -> set[str]:
@@ -184,8 +185,8 @@ class SessionStore:
 
     async def end(self, *, user_id: UUID, session_id: str) -> bool:
         """End one session; False when it had ended otherwise, or so long ago that none matters."""
-        remembered = _milliseconds(self._lifetimes.remembered)
-        return bool(await reach(self._end(_keys(user_id, session_id), [session_id, remembered])))
+        ended = await self._end(_keys(user_id, session_id), [session_id, self._remembered_ms])
+        return bool(ended)
 
     async def end_all(
         self,
@@ -199,11 +200,9 @@ class SessionStore:
 
         No more of them end when the session `only_if_alive` has ended.
         """
-        ended: list[str] = await reach(
-            self._end_all(
-                [keys.session_index(user_id), keys.ended_lately(user_id, cause)],
-                [only_if_alive, keep, _milliseconds(self._lifetimes.remembered)],
-            ),
+        ended: list[str] = await self._end_all(
+            [keys.session_index(user_id), keys.ended_lately(user_id, cause)],
+            [only_if_alive, keep, self._remembered_ms],
         )
         return ended
 
