@@ -18,6 +18,7 @@ class Work(StrEnum):
     LOG_IN = "log-in"
     PROFILE = "profile"
     VERIFY = "verify"
+    VERIFY_UNSEEN = "verify, token unseen"
     REFRESH = "refresh"
 
 
@@ -28,6 +29,7 @@ class Person:
         self.move()
         self.access_token = ""
         self.refresh_token = ""
+        self.unseen_tokens: list[str] = []  # access tokens as well, which nobody was shown yet
 
     def move(self) -> None:
         """Be somebody else, elsewhere: a new e-mail, and the next address of 127.0.0.0/8."""

@@ -98,6 +98,7 @@ LATCHKEY_API = Api(
         Work.LOG_IN: Endpoint("POST", "/auth/login", EMAIL_AND_PASSWORD),
         Work.PROFILE: Endpoint("GET", "/auth/me", bearer="access_token"),
         Work.VERIFY: Endpoint("POST", "/auth/verify", bearer="access_token"),
+        Work.VERIFY_UNSEEN: Endpoint("POST", "/auth/verify", bearer="access_token"),
         Work.REFRESH: Endpoint("POST", "/auth/refresh", {"refresh_token": "{refresh_token}"}),
     }
 )
@@ -120,7 +121,14 @@ def latchkey(stores: Stores) -> Contestant:
         environment,
         is_alive="/healthz",
         prepare=("-m", "src.cli", "migrate"),
+        timed=(Work.PROFILE, Work.VERIFY, Work.VERIFY_UNSEEN, Work.REFRESH),
     )
+
+
+def token_settings(ours: Contestant) -> Settings:
+    """Settings with which tokens come out as those of one of our own do."""
+    of_tokens = {k: v for k, v in ours.environment.items() if k.startswith("JWT_")}
+    return make_settings(**of_tokens)
 
 
 def without_layers(shipped: Contestant) -> Contestant:
@@ -137,12 +145,14 @@ def with_algorithm(
 ) -> Contestant:
     """Latchkey, its verification alone, with a key pair that this writes into the folder."""
     changes = {"JWT_ALGORITHM": algorithm, "JWT_KEYS_FILE": str(folder / f"{algorithm}.json")}
-    environment = {**shipped.environment, **changes}
-    names = ("JWT_SECRET_KEY", "JWT_REFRESH_SECRET_KEY", *changes)
-    write_first_key(make_settings(**{name: environment[name] for name in names}), utc_now())
-    return replace(
-        shipped, name=f"{LATCHKEY} with {algorithm}", environment=environment, timed=(Work.VERIFY,)
+    variant = replace(
+        shipped,
+        name=f"{LATCHKEY} with {algorithm}",
+        environment={**shipped.environment, **changes},
+        timed=(Work.VERIFY, Work.VERIFY_UNSEEN),
     )
+    write_first_key(token_settings(variant), utc_now())
+    return variant
 
 
 def for_two_cores(shipped: Contestant) -> Contestant:

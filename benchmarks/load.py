@@ -105,11 +105,17 @@ class Client:
             Connection, "127.0.0.1", self._port, local_addr=(self.person.address, 0)
         )
 
+    def is_able_to(self, work: Work) -> bool:
+        """Not when it has shown every token that nobody had seen."""
+        return work is not Work.VERIFY_UNSEEN or bool(self.person.unseen_tokens)
+
     async def do(self, work: Work, tally: Tally) -> None:
         """One request and what follows from its answer: the next tokens of the session."""
         if work is Work.SIGN_UP:
             self.person.move()
             self.close()
+        elif work is Work.VERIFY_UNSEEN:
+            self.person.access_token = self.person.unseen_tokens.pop()
         request = self._api.request(work, self.person)
         started = time.perf_counter()
         if not self._connection.is_open:
@@ -140,10 +146,10 @@ async def repeat(
     *,
     going_on: Callable[[], bool],
 ) -> Tally:
-    """Every client does the work again and again, as long as this says so."""
+    """Every client does the work again and again, as long as it can and this says so."""
 
     async def one(client: Client, tally: Tally) -> None:
-        while going_on():
+        while going_on() and client.is_able_to(work):
             await client.do(work, tally)
 
     return await together(clients, one)

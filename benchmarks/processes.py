@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.servers import end
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 START_SECONDS = 60.0
-END_SECONDS = 10.0
 POLL_SECONDS = 0.01
 ANSWER_BYTES = 12  # "HTTP/1.1 200"
 
@@ -68,13 +69,7 @@ def serving(
             time.sleep(POLL_SECONDS)
         yield Server(process, port, time.perf_counter() - started)
     finally:
-        _end(process)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        end(process)
 
 
 def _answers(port: int, path: str) -> bool:
@@ -110,12 +105,3 @@ def _parent(stat: Path) -> int:
         return int(stat.read_text().rpartition(")")[2].split()[1])
     except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
         return 0
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

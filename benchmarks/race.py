@@ -11,12 +11,15 @@ from typing import NamedTuple
 from benchmarks.api import Person, Work
 from benchmarks.contestants import Contestant
 from benchmarks.load import Client, Tally, for_seconds, once, repeat
-from benchmarks.processes import Server, free_port, serving
+from benchmarks.processes import Server, serving
+from benchmarks.unseen_tokens import give_unseen_tokens
+from tests.servers import free_port
 
 SERVER_CORES, LOAD_CORES = {0}, {1}
 PEOPLE = 16
 PREPARE_SECONDS = 60
 WARM_UP_ROUNDS = 1
+UNSEEN_A_SECOND = 6_000  # of a slice; to sign one with RS256 takes a millisecond
 MOST_WAITING = 4  # times as long as a slice takes where the server has its core for itself
 
 
@@ -112,9 +115,13 @@ async def cost_of(
 ) -> Cost:
     """Of one answer. The clients ask until the server has used so much time, or else once each.
 
-    Connecting is free. Raises: RuntimeError when a request failed: then the figure would be of
-    something else.
+    Connecting is free. A slice ends earlier when no unseen tokens are left. Raises: RuntimeError
+    when a request failed: then the figure would be of something else.
     """
+    if work is Work.VERIFY_UNSEEN:
+        people = [client.person for client in clients]
+        each = round(seconds * UNSEEN_A_SECOND) // len(people)
+        give_unseen_tokens(entry.contestant, people, each=each)
     for client in clients:
         await client.connect()
     used, started = entry.server.processor_clock(), time.perf_counter()

@@ -72,7 +72,7 @@ def _hashing(measured: Measured) -> Table:
         figures = [f"{processor:.0f} ms", f"{a_second:.1f}"]
         rows.append([name, what, *figures, *_spread(ratios(costs, raw))])
     header = ["server", "work", "of a core", "a second", "× bcrypt alone", "quartiles"]
-    return f"Log-in and sign-up, bcrypt 12, {len(raw)} rounds in turn", header, rows
+    return f"Log-in and sign-up, {len(raw)} rounds in turn, bcrypt 12", header, rows
 
 
 def _floods(measured: Measured) -> Table:

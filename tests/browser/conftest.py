@@ -1,21 +1,17 @@
 """A real Chromium against a real server process."""
 
 import os
-import secrets
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
-from tests.conftest import REPOSITORY, migrate
-from tests.servers import free_port, running_redis
-from tests.waiting import wait_until_it_answers
+from tests.conftest import migrate
+from tests.processes.workers import server_environment, worker_processes
+from tests.servers import running_redis
 
-END_SECONDS = 30.0
 LAUNCH_MS = 120_000.0
 PATIENCE_MS = 30_000.0  # five seconds, the library's own, are little beside another worker
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -65,39 +61,12 @@ def site(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("site")
     database_url = f"sqlite+aiosqlite:///{folder}/site.db"
     migrate(database_url, "head")
-    with running_redis() as redis, (folder / "server.log").open("wb") as log:
-        url = f"http://127.0.0.1:{free_port()}"
-        process = subprocess.Popen(
-            _server_command(url),
-            cwd=REPOSITORY,
-            env=_environment(database_url, redis.url),
-            stdout=log,
-            stderr=subprocess.STDOUT,
+    with running_redis() as redis:
+        environment = server_environment(
+            database_url=database_url, redis_url=redis.url, ENVIRONMENT="development"
         )
-        try:
-            wait_until_it_answers(url, process, printed=(folder / "server.log").read_text)
-            yield url
-        finally:
-            process.terminate()
-            process.wait(END_SECONDS)
-
-
-def _server_command(url: str) -> list[str]:
-    host, port = url.removeprefix("http://").split(":")
-    return [sys.executable, "-m", "uvicorn", "src.main:app", "--host", host, "--port", port]
-
-
-def _environment(database_url: str, redis_url: str) -> dict[str, str]:
-    return {
-        **os.environ,
-        "ENVIRONMENT": "development",
-        "JWT_SECRET_KEY": secrets.token_urlsafe(48),
-        "JWT_REFRESH_SECRET_KEY": secrets.token_urlsafe(48),
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "BCRYPT_ROUNDS": "4",
-        "RATE_LIMITS": "off",
-    }
+        with worker_processes(1, environment) as (worker,):
+            yield worker.base
 
 
 @dataclass

@@ -34,7 +34,7 @@ async def http(server: Server) -> AsyncIterator[Client]:
 
 
 def lines(server: Server) -> list[str]:
-    return server.output.read_bytes().decode().split("\n")[:-1]
+    return server.worker.logged.decode().split("\n")[:-1]
 
 
 async def events_of(server: Server, response: httpx.Response) -> list[Event]:
@@ -203,7 +203,7 @@ async def test_no_secret_is_in_the_log_the_database_or_redis(
         for each in passwords:  # but where it was a member's name, which is told to be mended
             assert each.encode() not in answer.replace(f'"pointer": "/{each}"'.encode(), b"")
     await http.get("/healthz")
-    left: dict[str, bytes] = {"log": server.output.read_bytes()}
+    left: dict[str, bytes] = {"log": server.worker.logged}
     for suffix in ("", "-wal"):
         file = server.database.with_name(server.database.name + suffix)
         left[file.name] = file.read_bytes() if file.exists() else b""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -122,7 +121,7 @@ def shipped(front: Front, folder: Path) -> str:
     text = (REPOSITORY / "deploy/nginx.conf").read_text()
     text, tls = re.subn(r"listen 443\b", f"listen 127.0.0.1:{front.tls_port}", text)
     text, plain = re.subn(r"listen 80\b", f"listen 127.0.0.1:{front.plain_port}", text)
-    upstream = f"server 127.0.0.1:{urlsplit(front.worker.base).port};"
+    upstream = f"server 127.0.0.1:{front.worker.port};"
     text, server = re.subn(r"server 127\.0\.0\.1:8000;", upstream, text)
     text, chain = re.subn(r"/etc/ssl/certs/\S+\.pem", str(front.certificate), text)
     text, key = re.subn(r"/etc/ssl/private/\S+\.key", str(folder / "key.pem"), text)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import cycle
@@ -19,10 +19,9 @@ import httpx
 
 from src.core.settings import Settings
 from tests.conftest import REPOSITORY
-from tests.servers import free_port
+from tests.servers import end, free_port
 from tests.waiting import NO_TLS, wait_until_it_answers
 
-END_SECONDS = 10.0
 # Longer than any answer should take, the queue for real password hashes included.
 ANSWER_SECONDS = 120.0
 POLL_SECONDS = 0.02
@@ -35,13 +34,22 @@ class Worker:
     """One server process with its own port, pools and memory; it shares Redis and the database."""
 
     process: subprocess.Popen[bytes]
-    base: str
+    port: int
     log: IO[bytes]
 
     @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def logged(self) -> bytes:
+        """Everything that it has printed so far."""
+        return os.pread(self.log.fileno(), MOST_LOG_BYTES, 0)
+
+    @property
     def printed(self) -> str:
-        """Everything that it has logged so far, for the message of a test that fails."""
-        return os.pread(self.log.fileno(), MOST_LOG_BYTES, 0).decode(errors="replace")[-4_000:]
+        """The same, for the message of a test that fails."""
+        return self.logged.decode(errors="replace")[-4_000:]
 
 
 class Workers:
@@ -89,21 +97,23 @@ def worker_processes(
     environment: dict[str, str],
     *,
     app: str = "src.main:app",
+    options: Sequence[str] = (),
     alive: str = "/healthz",
 ) -> Iterator[list[Worker]]:
-    """Workers that answer, started side by side; ended with the block."""
+    """Workers of uvicorn that answer, started side by side; ended with the block."""
     workers: list[Worker] = []
     try:
         for _ in range(count):
-            workers.append(_start(environment, app))  # noqa: PERF401 - those before a failure must end
+            workers.append(_start(environment, app, options))  # noqa: PERF401 - those before a failure must end
         for worker in workers:
             _wait_until_alive(worker, alive)
         yield workers
     finally:
-        for worker in workers:
+        for worker in workers:  # before the first is waited for
             worker.process.terminate()
         for worker in workers:
-            _end(worker)
+            end(worker.process)
+            worker.log.close()
 
 
 @asynccontextmanager
@@ -163,28 +173,18 @@ def milliseconds(seconds: Iterable[float]) -> str:
     return f"{statistics.median(measured) * 1000:.0f} (max {max(measured) * 1000:.0f}) ms"
 
 
-def _start(environment: dict[str, str], app: str) -> Worker:
+def _start(environment: dict[str, str], app: str, options: Sequence[str]) -> Worker:
     port = free_port()
-    log = TemporaryFile()  # noqa: SIM115 - closed in _end; a pipe that is full would stop the worker
+    log = TemporaryFile()  # noqa: SIM115 - closed at the end; a full pipe would stop the worker
     process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", app, "--port", str(port)],
+        [sys.executable, "-m", "uvicorn", app, "--port", str(port), *options],
         cwd=REPOSITORY,
         env=environment,
         stdout=log,
         stderr=subprocess.STDOUT,
     )
-    return Worker(process, f"http://127.0.0.1:{port}", log)
+    return Worker(process, port, log)
 
 
 def _wait_until_alive(worker: Worker, path: str) -> None:
     wait_until_it_answers(worker.base, worker.process, path=path, printed=lambda: worker.printed)
-
-
-def _end(worker: Worker) -> None:
-    try:
-        worker.process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        worker.process.kill()
-        worker.process.wait()
-    finally:
-        worker.log.close()
