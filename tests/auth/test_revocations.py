@@ -28,8 +28,6 @@ from tests.waiting import comes_true
 pytestmark = pytest.mark.one_database
 
 Client = httpx.AsyncClient
-PROMISED_SECONDS = 1.0
-TRIES = 5
 
 
 @pytest.fixture
@@ -93,21 +91,19 @@ async def test_tokens_of_an_ended_session_are_refused_everywhere_within_a_second
 
 @pytest.mark.faults
 async def test_a_log_out_is_felt_at_another_worker_within_a_second(
-    client: Client,
-    other_worker: Client,
+    client: Client, other_worker: Client
 ) -> None:
     """The best of five tries: the machine may be busy with something else."""
     tries = []
-    for _ in range(TRIES):
+    for _ in range(5):
         person = await sign_up(client)
         assert await status_of(other_worker, person) == 200
         await log_out(client, person)
         started = time.perf_counter()
         assert await refused_soon(other_worker, person)
         tries.append(time.perf_counter() - started)
-    promise = "access tokens are refused within 1 s"
-    note("a log-out, as another worker sees it", promise, f"refused after {spread(tries)}")
-    assert min(tries) <= PROMISED_SECONDS
+    note("a log-out, at another worker", "refused within 1 s", f"after {spread(tries)}")
+    assert min(tries) <= 1.0
 
 
 async def test_other_sessions_and_people_are_not_touched(

@@ -59,7 +59,9 @@ def with_length(body: bytes) -> bytes:
 
 @pytest.fixture
 async def http(server: Server) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False, verify=NO_TLS) as client:
+    async with httpx.AsyncClient(
+        base_url=server.url, trust_env=False, verify=NO_TLS, timeout=30
+    ) as client:
         yield client
 
 

@@ -29,7 +29,7 @@ TELL_SECONDS = 30.0
 
 @pytest.fixture
 async def http(server: Server) -> AsyncIterator[Client]:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=30) as client:
         yield client
 
 

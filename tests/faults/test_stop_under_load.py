@@ -129,7 +129,7 @@ def test_a_stop_under_load_drops_no_request(
     assert statistics.median(seconds) <= PROMISED_SECONDS
     with (
         running_server(project, **settings) as server,
-        httpx.Client(base_url=server.base) as client,
+        httpx.Client(base_url=server.base, timeout=PATIENCE_SECONDS) as client,
     ):
         for token in signed_up:
             assert client.get("/auth/me", headers=bearer(token)).status_code == 200

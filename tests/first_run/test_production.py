@@ -29,7 +29,8 @@ def test_production_serves_without_page_docs_demo_users_or_a_redis_of_its_own(
     environment = configured(project, postgresql_url, redis_server)
     with running_server(project, **environment) as server:
         statuses = {
-            path: httpx.get(server.base + path).status_code for path in ("/readyz", "/", "/docs")
+            path: httpx.get(server.base + path, timeout=30).status_code
+            for path in ("/readyz", "/", "/docs")
         }
 
         assert server.end() == ExitCode.OK

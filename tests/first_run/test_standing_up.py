@@ -109,7 +109,7 @@ def test_workers_that_are_killed_are_replaced(two_workers: RunningServer) -> Non
 def test_1000_silent_clients_leave_everybody_else_served(server: RunningServer) -> None:
     _allow_open_files(OPEN_FILES)  # our own ends of the connections
     seconds = []
-    with ExitStack() as stack, httpx.Client(base_url=server.base) as client:
+    with ExitStack() as stack, httpx.Client(base_url=server.base, timeout=30) as client:
         for _ in range(SILENT_CLIENTS):
             stack.enter_context(connected(server)).sendall(b"GET /auth/me HTTP/1.1\r\nX: ")
         for _ in range(MEASURED_REQUESTS):

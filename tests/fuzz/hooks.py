@@ -13,7 +13,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 # `Authorization` by security scheme; for access tokens, what to log in with.
 CREDENTIALS: Final[dict[str, Any]] = json.loads(os.environ["FUZZ_CREDENTIALS"])
 Case = schemathesis.Case[Any]
-CLIENT: Final = httpx.Client(trust_env=False)
+CLIENT: Final = httpx.Client(trust_env=False, timeout=30)
 
 # What no schema says, by the problem's name or the exact words of its only error.
 BEYOND_SCHEMAS: Final = {

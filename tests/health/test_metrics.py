@@ -30,7 +30,7 @@ pytestmark = pytest.mark.one_database
 
 TOKEN = secrets.token_urlsafe(48)
 GRACE = timedelta(seconds=31)
-MOST_LOOKS = 500
+MOST_LOOKS = 2_000
 
 Samples = dict[str, float]
 

@@ -38,7 +38,7 @@ def serving() -> Iterator[httpx.Client]:
         assert process.stdout is not None
         try:
             base = f"http://127.0.0.1:{int(process.stdout.readline())}"
-            with httpx.Client(base_url=base, trust_env=False) as client:
+            with httpx.Client(base_url=base, trust_env=False, timeout=30) as client:
                 yield client
         finally:
             process.terminate()
