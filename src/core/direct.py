@@ -1,6 +1,6 @@
 """Routes for the busiest paths: documented as all others are, answered on the shortest way.
 
-FastAPI leads every request through eight layers, asks router after router whether a path is theirs,
+FastAPI leads every request through eight layers, asks route after route whether a path is its,
 and walks a tree of dependencies; that costs more than what `POST /auth/verify` does
 (docs/performance.md). Direct routes are looked up by method and path before all that, and their
 trees were made into calls when the application started. Only a failure goes the usual way.
