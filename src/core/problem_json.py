@@ -44,6 +44,14 @@ _BY_STATUS: dict[int, type[Problem]] = {
     431: HeaderTooLarge,
 }
 
+# By RFC 9110 §15.5, which Python follows from 3.13 on.
+_PHRASES: Final = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "title": "Problem",
@@ -73,6 +81,11 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+def phrase_of(status: int) -> str:
+    """What a status is called, the same whatever the Python."""
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
+
+
 def documents(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI responses for the problems of one endpoint, with an example each.
 
@@ -83,7 +96,7 @@ def documents(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
         response = responses.setdefault(
             problem.status,
             {
-                "description": HTTPStatus(problem.status).phrase,
+                "description": phrase_of(problem.status),
                 "content": {
                     MEDIA_TYPE: {
                         "schema": {"$ref": "#/components/schemas/Problem"},
@@ -191,7 +204,7 @@ def _detail(error: Mapping[str, Any]) -> str:
 
 def _unnamed(status: int) -> type[Problem]:
     """A problem for a status that the framework raised and we have no name for."""
-    phrase = HTTPStatus(status).phrase
+    phrase = phrase_of(status)
 
     class Unnamed(Problem):
         slug: ClassVar[str] = phrase.lower().replace(" ", "-")

@@ -7,7 +7,6 @@ and transport, and on three attributes: `connections`, `pipeline`, and `cycle` w
 
 import asyncio
 from enum import Enum
-from http import HTTPStatus
 from typing import Any, ClassVar
 
 from uuid_utils import uuid7
@@ -15,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from src.core.errors import BadRequest, HeaderTooLarge, Problem, ServiceUnavailable
 from src.core.logging import logging_request
-from src.core.problem_json import log_problem, render
+from src.core.problem_json import log_problem, phrase_of, render
 
 
 class TooManyConnections(ServiceUnavailable):
@@ -187,7 +186,6 @@ class BoundedHttp(HttpToolsProtocol):
                 "x-request-id": request_id,
             }
         )
-        status = HTTPStatus(problem.status)
-        lines = [f"HTTP/1.1 {status} {status.phrase}".encode()]
+        lines = [f"HTTP/1.1 {problem.status} {phrase_of(problem.status)}".encode()]
         lines += [name + b": " + value for name, value in response.raw_headers]
         return b"\r\n".join([*lines, b"", bytes(response.body)])
