@@ -32,10 +32,11 @@ class EnvFile:
         """The file, or what it is to begin with where there is none. Raises: `Refused`."""
         try:
             target = path.resolve()
-            if target.exists() and not target.is_file():
+            # Still a link, it leads in a circle: from Python 3.13 on that resolves.
+            if target.is_symlink() or (target.exists() and not target.is_file()):
                 raise Refused(f"{path} is not a file.")
             content = target.read_bytes() if target.exists() else absent.encode()
-        except (OSError, RuntimeError) as error:  # the latter for a circle of links
+        except (OSError, RuntimeError) as error:  # the latter for a circle before
             raise Refused(f"{path} cannot be read ({type(error).__name__}).") from error
         return cls(path, content.decode(errors="surrogateescape"))
 
