@@ -87,12 +87,7 @@ class Sessions:
         )
         return OpenedSession(link.session_id, tokens)
 
-    async def refresh(
-        self,
-        presented: str,
-        *,
-        idempotency_key: str | None,
-    ) -> TokenResponse:
+    async def refresh(self, presented: str, *, idempotency_key: str | None) -> TokenResponse:
         """Exchange a refresh token for its successor (RFC 6749 §6, RFC 9700 §4.14.2).
 
         The user is loaded first: a failing database never burns a token.
@@ -107,9 +102,7 @@ class Sessions:
         return response
 
     async def _exchange(
-        self,
-        presented: str,
-        idempotency_key: str | None,
+        self, presented: str, idempotency_key: str | None
     ) -> tuple[Verdict, TokenResponse]:
         parsed = self._parse(presented)
         try:
